@@ -1,0 +1,34 @@
+# `make up` deploys to the lab, `make down` removes it, `make test` proves it.
+python := .venv/bin/python
+LAB ?= lab
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test check golden bench lock
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+up: ## a whole deployment in the lab: two countries, two accounts, one page (LAB=name for another beside it)
+	@bin/farshore lab up --name $(LAB)
+
+down: ## remove exactly what `make up` made
+	@bin/farshore lab down --name $(LAB)
+
+test: check ## every test of the default run
+	$(python) -m pytest
+
+check: ## what every commit passes: format, lint, types, and the tests that need no lab
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	$(python) -m pytest -q -m 'not lab'
+
+golden: ## write the rendered trees anew; read the diff
+	$(python) -m tests.trees
+
+bench: ## measure, and print ratios
+	$(python) -m benchmarks
+
+lock: ## pin what requirements*.in name, with hashes and without addresses
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal requirements.in -o requirements.txt
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal requirements-dev.in -o requirements-dev.txt

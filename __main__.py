@@ -1,0 +1,17 @@
+"""Farshore: shields before hidden origins, in different countries and accounts.
+
+load → plan → check → build → export. Every decision is made in `plan`.
+"""
+
+import pulumi
+
+from components import Deployment, read_stack, refusing
+from plan import check, make_plan
+
+with refusing():
+    stack, secrets = read_stack()
+    plan = make_plan(stack)
+    deployment = Deployment("farshore", plan=plan, findings=check(plan), secrets=secrets)
+
+for name, value in deployment.exports.items():
+    pulumi.export(name, value)

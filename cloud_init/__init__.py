@@ -1,0 +1,20 @@
+"""The rendering room: from a finished plan to text.
+
+Pure: one format per module, and the bundle that joins them. Nothing is decided here.
+"""
+
+from cloud_init.bundle import Bundle, File, render_bundle
+from cloud_init.material import Material, placeholder
+from cloud_init.user_data import MAX_USER_DATA_BYTES, RenderError, render_cloud_config, render_user_data
+
+__all__ = [
+    "MAX_USER_DATA_BYTES",
+    "Bundle",
+    "File",
+    "Material",
+    "RenderError",
+    "placeholder",
+    "render_bundle",
+    "render_cloud_config",
+    "render_user_data",
+]

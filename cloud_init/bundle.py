@@ -1,0 +1,88 @@
+"""Everything that a host is told, as files and units.
+
+Pure. The bundle is the same whichever way it reaches the host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from cloud_init.haproxy import render_haproxy
+from cloud_init.nftables import FALLBACK, render_nftables
+from cloud_init.sshd import SSHD
+from cloud_init.systemd import FALLBACK_PATH, FIREWALL, FIREWALL_UNIT, NFTABLES_PATH, SYSCTL, TUNNEL_DROP_IN
+from cloud_init.wireguard import config_path, preshared_key_path, private_key_path, render_wireguard
+
+if TYPE_CHECKING:
+    from cloud_init.material import Material
+    from plan.model import Host
+
+# Stops with `flush ruleset`: started or stopped by anybody, it would open the host.
+MASKED: Final = ("nftables.service",)
+
+
+@dataclass(frozen=True, order=True)
+class File:
+    """One file of a bundle, owned by root.
+
+    Args:
+        path: Absolute.
+        mode: As chmod(1) takes it, four digits.
+        secret: Holds a key, or an address that is hidden.
+    """
+
+    path: str
+    mode: str
+    content: str = field(repr=False)
+    secret: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """What a host has: files in the order of their paths, packages, and units in the order of their start."""
+
+    files: tuple[File, ...]
+    packages: tuple[str, ...]
+    units: tuple[str, ...]
+    masked: tuple[str, ...] = MASKED
+
+
+def render_bundle(host: Host, material: Material) -> Bundle:
+    """Return everything that one host is told."""
+    files = [
+        File(FALLBACK_PATH, "0644", FALLBACK),
+        File(NFTABLES_PATH, "0600", render_nftables(host.firewall, material), secret=True),
+        File(f"/etc/systemd/system/{FIREWALL_UNIT}", "0644", FIREWALL),
+        File("/etc/ssh/sshd_config.d/10-farshore.conf", "0644", SSHD),
+        File("/etc/sysctl.d/60-farshore.conf", "0644", SYSCTL),
+        File("/etc/farshore/tunnel.env", "0644", _tunnel_environment(host)),
+    ]
+    for interface in host.interfaces:
+        unit = f"wg-quick@{interface.name}.service"
+        files += [
+            File(config_path(interface), "0600", render_wireguard(interface, material), secret=True),
+            File(private_key_path(interface), "0600", material.text(interface.private_key) + "\n", secret=True),
+            File(f"/etc/systemd/system/{unit}.d/farshore.conf", "0644", TUNNEL_DROP_IN),
+        ]
+        files += [
+            File(
+                preshared_key_path(interface, peer),
+                "0600",
+                material.text(peer.preshared_key) + "\n",
+                secret=True,
+            )
+            for peer in interface.peers
+        ]
+    packages, units = ["nftables", "wireguard-tools"], [FIREWALL_UNIT]
+    units += [f"wg-quick@{interface.name}.service" for interface in host.interfaces]
+    if host.role == "shield":
+        files.append(File("/etc/haproxy/haproxy.cfg", "0644", render_haproxy(host.sites, host.address)))
+        packages.append("haproxy")
+        units.append("haproxy.service")
+    return Bundle(files=tuple(sorted(files)), packages=tuple(sorted(packages)), units=tuple(units))
+
+
+def _tunnel_environment(host: Host) -> str:
+    """Return what a service needs to listen on the tunnel address and nowhere else (systemd's EnvironmentFile)."""
+    return f"FARSHORE_ADDRESS={host.address}\nFARSHORE_ADDRESS6={host.address6}\n"

@@ -1,0 +1,139 @@
+"""A bundle as a server's user data: a cloud-config, compressed, on one line.
+
+Pure. cloud-init takes base64 of gzip only as ONE line without a newline at its end: with one, it ignores the whole
+of it and says `done` (seen with 22.4.2), so tests assert on the effect.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from cloud_init.bundle import render_bundle
+from cloud_init.nftables import FALLBACK
+
+if TYPE_CHECKING:
+    from cloud_init.bundle import Bundle
+    from cloud_init.material import Material
+    from plan.model import Host
+
+MAX_USER_DATA_BYTES: Final = 32 * 1024  # Hetzner's API: of the string as it is sent
+BORN: Final = "/var/lib/farshore/born"
+# What `setup` may not say, because a host's safety rests on it.
+OURS: Final = (
+    "disable_root", "ssh_authorized_keys", "ssh_deletekeys", "ssh_genkeytypes", "ssh_keys", "ssh_pwauth",
+)  # fmt: skip
+# gzip(1)'s header with nothing in it that depends on the machine: no time, unknown operating system (RFC 1952).
+_GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
+
+
+class RenderError(ValueError):
+    """Say what can't be rendered: *where: found, allowed; remedy*."""
+
+
+def render_user_data(host: Host, material: Material) -> str:
+    """Return the user data of one host: base64 of gzip, one line, at most 32 KiB.
+
+    Raises:
+        RenderError: The host's `setup` says what only Farshore may say, or all of it is too long.
+    """
+    text = base64.b64encode(_gzip(render_cloud_config(host, material).encode())).decode()
+    if len(text) > MAX_USER_DATA_BYTES:
+        raise RenderError(
+            f"farshore:{host.role}s.{host.name}: user data of {len(text)} bytes, "
+            f"allowed: {MAX_USER_DATA_BYTES}; shorten its setup, or let it fetch what it needs"
+        )
+    return text
+
+
+def render_cloud_config(host: Host, material: Material) -> str:
+    """Return the same as plain YAML, for cloud-init's own checker and for people."""
+    bundle = render_bundle(host, material)
+    own: dict[str, Any] = {
+        "bootcmd": [["cloud-init-per", "once", "farshore-closed", "sh", "-c", _closing_script(bundle)]],
+        "disable_root": False,
+        "packages": list(bundle.packages),
+        "runcmd": [["sh", "-c", _birth_script(bundle)]],
+        "ssh_authorized_keys": [host.break_glass_key] if host.break_glass_key else None,
+        "ssh_deletekeys": True,
+        "ssh_genkeytypes": [],
+        "ssh_keys": {
+            "ed25519_private": material.values[f"ssh-private:{host.name}"],
+            "ed25519_public": material.values[f"ssh-public:{host.name}"],
+        },
+        "ssh_pwauth": False,
+        "write_files": [
+            {"path": file.path, "permissions": file.mode, "owner": "root:root", "content": file.content}
+            for file in bundle.files
+        ],
+    }
+    own = {key: value for key, value in own.items() if value is not None}
+    body = yaml.dump(_merged(host, own), Dumper=_Dumper, sort_keys=True, width=1000, allow_unicode=True)
+    return f"#cloud-config\n{body}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Write files as a person reads them: a text of several lines as a literal block."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a value that stands twice in full, twice."""
+        return data is not self
+
+
+def _literal(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _literal)
+
+
+def _merged(host: Host, own: dict[str, Any]) -> dict[str, Any]:
+    """Return our cloud-config with the host's own after it: lists are joined, ours first."""
+    if host.setup is None:
+        return own
+    theirs: dict[str, Any] = yaml.safe_load(host.setup)
+    where = f"farshore:{host.role}s.{host.name}.setup"
+    forbidden = sorted(theirs.keys() & set(OURS))
+    if forbidden:
+        raise RenderError(f"{where}: {', '.join(forbidden)}, allowed: any other key; remove it, Farshore sets it")
+    joined = dict(own)
+    for key, value in theirs.items():
+        if key in own and not isinstance(value, list):
+            raise RenderError(f"{where}.{key}: {type(value).__name__}, allowed: a list; Farshore adds to it")
+        joined[key] = own.get(key, []) + value if key in own else value
+    return joined
+
+
+def _closing_script(bundle: Bundle) -> str:
+    """Return what runs first of all, before any package or file: close the host."""
+    return f"systemctl mask --now {' '.join(bundle.masked)}\nnft -f - <<'EOF'\n{FALLBACK}EOF\n"
+
+
+def _birth_script(bundle: Bundle) -> str:
+    """Return what runs once the packages are there; writes the marker when all of it has succeeded."""
+    units = " ".join(bundle.units)
+    return "\n".join(
+        [
+            "set -eu",
+            "chmod 0700 /etc/farshore/keys /etc/wireguard",
+            "sysctl -q -p /etc/sysctl.d/60-farshore.conf || true",
+            # One reload for all: each costs seconds on a small machine.
+            f"systemctl enable --no-reload {units}",
+            "systemctl daemon-reload",
+            f"systemctl restart {units}",
+            f"install -D -m 0644 /dev/null {BORN}",
+            "",
+        ]
+    )
+
+
+def _gzip(data: bytes) -> bytes:
+    """Return `data` as gzip(1) with a header that is the same on every Python."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = deflate.compress(data) + deflate.flush()
+    return _GZIP_HEADER + body + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)

@@ -1,0 +1,9 @@
+"""The building room: a finished plan as Pulumi resources. Nothing is decided here.
+
+`Deployment` is a library as well: somebody else's Pulumi program may make one from a plan of its own.
+"""
+
+from components.deployment import Deployment
+from components.reading import read_stack, refusing
+
+__all__ = ["Deployment", "read_stack", "refusing"]

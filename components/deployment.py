@@ -1,0 +1,117 @@
+"""A whole deployment: accounts, keys, addresses, then hosts, and what the world is told of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from cloud_init import placeholder, render_user_data
+from components.account import Account
+from components.keys import Keys
+from components.origin import Origin
+from components.shield import Shield
+from plan.faults import Fault, StackError
+from plan.outputs import diagram, origin_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components.machine import Machine
+    from plan import Host, Plan, Secrets
+    from plan.model import Ref
+
+
+class Deployment(pulumi.ComponentResource):
+    """Make everything that a plan names.
+
+    Args:
+        name: Name of the component; its children begin with it.
+        plan: From `plan.make_plan`.
+        findings: From `plan.check`; any of them stops the deployment.
+        secrets: One token for each account.
+
+    Raises:
+        StackError: There are findings.
+        RenderError: A host's user data is too long, or its `setup` says what only Farshore may say.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        plan: Plan,
+        findings: Sequence[str],
+        secrets: Secrets,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        if findings:
+            raise StackError(
+                Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
+            )
+        for host in plan.hosts:
+            render_user_data(host, placeholder(host))  # what is too long is refused by the preview, before any resource
+        super().__init__("farshore:components:Deployment", name, None, opts)
+        for warning in plan.warnings:
+            pulumi.log.warn(warning, self)
+        own = pulumi.ResourceOptions(parent=self)
+        self._plan = plan
+        self._accounts = {
+            account: Account(f"{name}-{account}", token=secrets.tokens[account], opts=own) for account in plan.accounts
+        }
+        self._keys = Keys(f"{name}-keys", plan=plan, opts=own)
+        self._machines: dict[str, Machine] = {
+            host.name: (Shield if host.role == "shield" else Origin)(
+                f"{name}-{host.name}",
+                host=host,
+                provider=self._accounts[host.account].provider,
+                keep_addresses=plan.addresses_kept,
+                labels={"farshore-stack": plan.stack, "farshore-host": host.name},
+                opts=own,
+            )
+            for host in plan.hosts
+        }
+        for machine in self._machines.values():
+            machine.boot(self._resolve, self._keys.delivery_public_key(machine.host.name))
+        self.exports = self._make_exports()
+        self.register_outputs(self.exports)
+
+    def _resolve(self, ref: Ref) -> pulumi.Output[str]:
+        """Return what a reference of the plan stands for."""
+        if ref.kind in {"ipv4", "ipv6"}:
+            return self._machines[ref.of].address(ref.kind)
+        return self._keys.output(ref)
+
+    def _make_exports(self) -> dict[str, Any]:
+        """Return the stack's outputs: no secret, and no origin's public address."""
+        plan = self._plan
+        return {
+            "origins": origin_outputs(plan),
+            "shields": {shield.name: self._addresses(shield) for shield in plan.shields},
+            "dns": [
+                {"name": site.domain, "type": kind, "value": self._addresses(shield)[family]}
+                for shield in plan.shields
+                for site in shield.sites
+                for kind, family in (("A", "ipv4"), ("AAAA", "ipv6"))
+            ],
+            "tunnels": {
+                interface.private_key.of: {
+                    "public_key": self._resolve(interface.public_key),
+                    "listen_port": interface.listen_port,
+                    "mtu_bytes": interface.mtu_bytes,
+                    "endpoints": {
+                        peer.name: pulumi.Output.concat(
+                            self._resolve(peer.endpoint.address), ":", str(peer.endpoint.port)
+                        )
+                        for peer in interface.peers
+                        if peer.endpoint is not None
+                    },
+                }
+                for host in plan.hosts
+                for interface in host.interfaces
+            },
+            "diagram": diagram(plan),
+        }
+
+    def _addresses(self, host: Host) -> dict[str, pulumi.Output[str]]:
+        return self._machines[host.name].public_addresses()

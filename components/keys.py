@@ -1,0 +1,96 @@
+"""Every key of a deployment, made once and kept in encrypted state.
+
+A `pulumi.Stash` keeps its first value: each run makes new random keys and all but the first are thrown away. A key
+goes with its resource: a new generation is a new Stash, and `pulumi destroy` ends all of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import pulumi
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from plan.model import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from plan import Plan
+
+# A trigger that appears later replaces nothing (null on one side is no change), so there is one from the first day.
+EPOCH: Final = "1"
+
+
+def wireguard_key() -> dict[str, str]:
+    """Return a new X25519 key in wg(8)'s base64."""
+    key = X25519PrivateKey.generate()
+    return {
+        "private": base64.b64encode(key.private_bytes_raw()).decode(),
+        "public": base64.b64encode(key.public_key().public_bytes_raw()).decode(),
+    }
+
+
+def preshared_key() -> dict[str, str]:
+    """Return a new preshared key in wg(8)'s base64: 32 random bytes."""
+    return {"private": base64.b64encode(secrets.token_bytes(32)).decode()}
+
+
+def ssh_key() -> dict[str, str]:
+    """Return a new ed25519 key in OpenSSH's form; the private half ends with a newline, the public has no comment."""
+    key = Ed25519PrivateKey.generate()
+    return {
+        "private": key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode(),
+        "public": key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode(),
+    }
+
+
+class Keys(pulumi.ComponentResource):
+    """Make and keep the keys that a plan's references name.
+
+    Per host an SSH host key and a delivery key, per interface a WireGuard key, per tunnel and generation a psk.
+    """
+
+    def __init__(self, name: str, *, plan: Plan, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("farshore:components:Keys", name, None, opts)
+        self._outputs: dict[Ref, pulumi.Output[str]] = {}
+        self._delivery: dict[str, pulumi.Output[str]] = {}
+        for host in plan.hosts:
+            for interface in host.interfaces:
+                of = interface.private_key.of
+                stash = self._stash(f"{name}-{host.name}-g{interface.generation}-{interface.name}", wireguard_key)
+                self._outputs[Ref("private", of)] = stash.output["private"]
+                self._outputs[Ref("public", of)] = pulumi.Output.unsecret(stash.output["public"])
+            stash = self._stash(f"{name}-{host.name}-ssh-host", ssh_key)
+            self._outputs[Ref("ssh-private", host.name)] = stash.output["private"]
+            self._outputs[Ref("ssh-public", host.name)] = pulumi.Output.unsecret(stash.output["public"])
+            stash = self._stash(f"{name}-{host.name}-delivery", ssh_key)
+            self._delivery[host.name] = pulumi.Output.unsecret(stash.output["public"])
+        for tunnel in plan.tunnels:
+            stash = self._stash(f"{name}-{tunnel.shield}-{tunnel.origin}-g{tunnel.generation}-psk", preshared_key)
+            self._outputs[tunnel.psk] = stash.output["private"]
+        self.register_outputs({})
+
+    def output(self, ref: Ref) -> pulumi.Output[str]:
+        """Return what a reference stands for; private halves stay secret."""
+        return self._outputs[ref]
+
+    def delivery_public_key(self, host: str) -> pulumi.Output[str]:
+        """Return the public half of the key by which one host is reached later."""
+        return self._delivery[host]
+
+    def _stash(self, name: str, make: Callable[[], dict[str, str]]) -> pulumi.Stash:
+        return pulumi.Stash(
+            name,
+            input=pulumi.Output.secret(make()),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                ignore_changes=["input"],
+                replacement_trigger=EPOCH,
+                additional_secret_outputs=["input", "output"],
+            ),
+        )

@@ -1,0 +1,152 @@
+"""What a shield and an origin are made of at Hetzner: addresses first, then firewall, key and server."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Network
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pulumi_hcloud as hcloud
+
+from cloud_init import Material, render_user_data
+from plan.model import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from plan import Host
+    from plan.model import CloudRule
+
+
+class Machine(pulumi.ComponentResource):
+    """Make one planned host in its account.
+
+    Public addresses exist as soon as the component does; the server comes with `boot`, when every other host's
+    addresses and keys can be told to it.
+
+    Args:
+        kind: Type token's last part.
+        name: Name of the component; its children begin with it.
+        host: The plan's.
+        provider: Of the host's account.
+        keep_addresses: Protect the public addresses.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        *,
+        host: Host,
+        provider: hcloud.Provider,
+        keep_addresses: bool,
+        labels: dict[str, str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(f"farshore:components:{kind}", name, None, opts)
+        self.host = host
+        self._name = name
+        self._provider = provider
+        self._labels = labels
+        self._ips = {family: self._primary_ip(family, protect=keep_addresses) for family in ("ipv4", "ipv6")}
+
+    def address(self, family: str) -> pulumi.Output[str]:
+        """Return the public `ipv4` address or the base of the `ipv6` network; secret for a hidden host."""
+        found: pulumi.Output[str] = self._ips[family].ip_address
+        return pulumi.Output.secret(found) if self.host.hidden else found
+
+    def public_addresses(self) -> dict[str, pulumi.Output[str]]:
+        """Return both public addresses as a visitor uses them."""
+        return {"ipv4": self.address("ipv4"), "ipv6": self.address("ipv6").apply(_first_address)}
+
+    def boot(self, resolve: Callable[[Ref], pulumi.Output[str]], delivery_key: pulumi.Output[str]) -> None:
+        """Make the firewall, the key and the server.
+
+        Args:
+            resolve: What each reference of the plan stands for.
+            delivery_key: Public half, in OpenSSH's form.
+        """
+        host = self.host
+        firewall = hcloud.Firewall(
+            f"{self._name}-firewall",
+            name=host.server_name,
+            labels=self._labels,
+            rules=[_rule(rule, resolve) for rule in host.cloud_rules],
+            opts=self._options(),
+        )
+        key = hcloud.SshKey(
+            f"{self._name}-key",
+            name=host.server_name,
+            labels=self._labels,
+            public_key=delivery_key,
+            opts=self._options(delete_before_replace=True),
+        )
+        told = pulumi.Output.all(**{str(ref): resolve(ref) for ref in host.references()})
+        user_data: pulumi.Output[str] = pulumi.Output.secret(
+            told.apply(lambda values: render_user_data(host, Material(values)))
+        )
+        hcloud.Server(
+            f"{self._name}-server",
+            name=host.server_name,
+            labels=self._labels,
+            server_type=host.server_type,
+            image=host.image,
+            location=host.location,
+            ssh_keys=[key.id],
+            firewall_ids=[firewall.id.apply(int)],
+            public_nets=[
+                hcloud.ServerPublicNetArgs(
+                    ipv4_enabled=True,
+                    ipv4=self._ips["ipv4"].id.apply(int),
+                    ipv6_enabled=True,
+                    ipv6=self._ips["ipv6"].id.apply(int),
+                )
+            ],
+            user_data=user_data,
+            opts=self._options(
+                delete_before_replace=True,
+                # Today's user data is for the next server, never a reason to replace this one.
+                ignore_changes=["user_data", "ssh_keys"],
+                additional_secret_outputs=["ipv4_address", "ipv6_address", "ipv6_network"] if host.hidden else None,
+            ),
+        )
+        self.register_outputs({})
+
+    def _primary_ip(self, family: str, *, protect: bool) -> hcloud.PrimaryIp:
+        return hcloud.PrimaryIp(
+            f"{self._name}-{family}",
+            name=f"{self.host.server_name}-{family}",
+            labels=self._labels,
+            type=family,
+            location=self.host.location,
+            auto_delete=False,
+            opts=self._options(
+                delete_before_replace=True,
+                protect=protect,
+                additional_secret_outputs=["ip_address", "ip_network"] if self.host.hidden else None,
+            ),
+        )
+
+    def _options(self, **options: Any) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, provider=self._provider, **options)
+
+
+def _rule(rule: CloudRule, resolve: Callable[[Ref], pulumi.Output[str]]) -> hcloud.FirewallRuleArgs:
+    """Return one rule of the plan as Hetzner's API takes it."""
+    return hcloud.FirewallRuleArgs(
+        direction="in",
+        protocol=rule.protocol,
+        port=str(rule.port),
+        source_ips=[
+            pulumi.Output.concat(resolve(source), "/32" if source.kind == "ipv4" else "/64")
+            if isinstance(source, Ref)
+            else str(source)
+            for source in rule.sources
+        ],
+        description=rule.description,
+    )
+
+
+def _first_address(base: str) -> str:
+    """Return the address of a server in its IPv6 network."""
+    return str(IPv6Network(base).network_address + 1)

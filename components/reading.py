@@ -1,0 +1,69 @@
+"""The way in: what Pulumi knows of the stack file, read once and handed to `plan` as plain values."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+
+from cloud_init import RenderError
+from plan import StackError, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from plan import Secrets, Stack
+
+
+def read_stack() -> tuple[Stack, Secrets]:
+    """Return the stack file of this run.
+
+    Every key of the project's namespace is read, so that one which nobody knows is refused. The secrets arrive in
+    clear and leave as `SecretStr`; nothing else keeps them.
+
+    Raises:
+        StackError: With every fault of the file.
+    """
+    project = pulumi.get_project()
+    prefix = f"{project}:"
+    said = {**get_config_env(), **CONFIG.get()}
+    config = {key.removeprefix(prefix): _value(text) for key, text in said.items() if key.startswith(prefix)}
+    return load(config, project=project, stack=pulumi.get_stack(), files=_named_files(config))
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what is wrong with the stack file into Pulumi's clean error, without a traceback."""
+    try:
+        yield
+    except (StackError, RenderError) as error:
+        raise pulumi.RunError(str(error)) from error
+
+
+def _value(text: Any) -> Any:
+    """Return a value as the stack file has it: Pulumi hands mappings and lists over as JSON, the rest as text."""
+    try:
+        return json.loads(text) if str(text)[:1] in {"{", "["} else text
+    except ValueError:
+        return text
+
+
+def _named_files(config: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the texts of the files that origins name as their `setup`, None for one that can't be read."""
+    origins = config.get("origins")
+    entries = origins.values() if isinstance(origins, dict) else ()
+    names = {str(entry["setup"]) for entry in entries if isinstance(entry, dict) and entry.get("setup") is not None}
+    return {name: _text(Path.cwd(), name) for name in names}
+
+
+def _text(folder: Path, name: str) -> str | None:
+    """Return a file's text, None unless it lies in the project's folder and can be read."""
+    try:
+        path = (folder / name).resolve(strict=True)
+        return path.read_text(encoding="utf-8") if path.is_relative_to(folder.resolve()) else None
+    except (OSError, UnicodeDecodeError, ValueError):
+        return None

@@ -1,0 +1,46 @@
+"""Facts about the world, read from the data files beside this module.
+
+Pure after import: each table carries its source and its date, so that a message can say how old it is.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """One place where a provider has machines; `country` is an ISO 3166 code."""
+
+    city: str
+    country: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderTable:
+    """What one provider offers, as of `day`."""
+
+    source: str
+    day: date
+    locations: Mapping[str, Location]
+    server_types: tuple[str, ...]
+
+
+@cache
+def hetzner() -> ProviderTable:
+    """Return what Hetzner's Cloud offers."""
+    raw = tomllib.loads(files("plan").joinpath("facts/hetzner.toml").read_text(encoding="utf-8"))
+    return ProviderTable(
+        source=raw["source"],
+        day=raw["date"],
+        locations={name: Location(**facts) for name, facts in raw["locations"].items()},
+        server_types=tuple(name for group in raw["server_types"].values() for name in group),
+    )

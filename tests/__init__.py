@@ -1,0 +1,1 @@
+"""Facts about Farshore, each with its negative twin."""

@@ -1,0 +1,118 @@
+"""User data is one line that cloud-init takes, with the host's own cloud-config in it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from cloud_init import MAX_USER_DATA_BYTES, RenderError, placeholder, render_cloud_config, render_user_data
+from tests.stacks import SETUP, changed, planned
+
+if TYPE_CHECKING:
+    from plan import Host
+
+
+def origin(setup: str | None = None) -> Host:
+    """Return the planned origin with a cloud-config of its own."""
+    return replace(planned().origins[0], setup=setup)
+
+
+def parsed(host: Host) -> dict[str, list[object]]:
+    """Return a host's cloud-config as cloud-init reads it."""
+    text = render_cloud_config(host, placeholder(host))
+    assert text.startswith("#cloud-config\n")
+    loaded: dict[str, list[object]] = yaml.safe_load(text)
+    return loaded
+
+
+def test_it_is_one_line_of_base64_of_gzip() -> None:
+    """A newline anywhere, also at the end, would make cloud-init ignore all of it in silence."""
+    host = origin(SETUP)
+    text = render_user_data(host, placeholder(host))
+    assert text == text.strip()
+    assert "\n" not in text
+    unpacked = gzip.decompress(base64.b64decode(text, validate=True)).decode()
+    assert unpacked == render_cloud_config(host, placeholder(host))
+
+
+def test_its_header_says_nothing_of_the_machine() -> None:
+    """No time and no operating system: the same text on every Python and every day."""
+    host = origin()
+    packed = base64.b64decode(render_user_data(host, placeholder(host)))
+    assert packed[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
+    assert render_user_data(host, placeholder(host)) == render_user_data(host, placeholder(host))
+
+
+def test_the_hosts_own_lists_come_after_ours() -> None:
+    """`setup` adds packages, files and commands, and replaces none of ours."""
+    bare, joined = parsed(origin()), parsed(origin(SETUP))
+    assert joined["packages"] == [*bare["packages"], "nginx"]
+    assert joined["write_files"] == [*bare["write_files"], {"path": "/srv/page", "content": "hello"}]
+    assert joined["runcmd"] == bare["runcmd"]
+
+
+@pytest.mark.parametrize("key", ["ssh_pwauth: true", "disable_root: true", "ssh_keys: {}"])
+def test_a_setup_cannot_open_a_way_in(key: str) -> None:
+    """Keys on which the host's safety rests are refused with their name."""
+    host = origin(f"#cloud-config\n{key}\n")
+    with pytest.raises(
+        RenderError, match=f"farshore:origins.press.setup: {key.split(':', maxsplit=1)[0]}, allowed: any other key"
+    ):
+        render_cloud_config(host, placeholder(host))
+
+
+def test_a_setup_of_another_shape_is_refused() -> None:
+    """Where we have a list, the host's own must be one."""
+    host = origin("#cloud-config\npackages: nginx\n")
+    with pytest.raises(RenderError, match=r"setup\.packages: str, allowed: a list"):
+        render_cloud_config(host, placeholder(host))
+
+
+def test_too_long_is_refused_with_the_limit() -> None:
+    """What does not fit the API's 32 KiB is refused before anything is made; a byte less fits."""
+    noise = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(800))
+    host = origin(f"#cloud-config\nwrite_files: [{{path: /x, content: {noise}}}]\n")
+    with pytest.raises(
+        RenderError, match=rf"user data of \d+ bytes, allowed: {MAX_USER_DATA_BYTES}; shorten its setup"
+    ):
+        render_user_data(host, placeholder(host))
+    small = origin(f"#cloud-config\nwrite_files: [{{path: /x, content: {noise[:20000]}}}]\n")
+    assert len(render_user_data(small, placeholder(small))) <= MAX_USER_DATA_BYTES
+
+
+def test_every_file_has_a_quoted_mode_and_secrets_are_0600() -> None:
+    """An unquoted mode would be read as a number and give the file other rights."""
+    text = render_cloud_config(origin(), placeholder(origin()))
+    files = yaml.safe_load(text)["write_files"]
+    assert all(isinstance(file["permissions"], str) for file in files)
+    modes = {file["path"]: file["permissions"] for file in files}
+    secret = {path for path in modes if path.startswith(("/etc/farshore/keys/", "/etc/wireguard/"))}
+    assert len(secret) == 3
+    assert {modes[path] for path in secret | {"/etc/farshore/farshore.nft"}} == {"0600"}
+
+
+def test_the_first_thing_done_is_to_close() -> None:
+    """Before any package or file the fallback is loaded and Debian's own service masked, once per instance."""
+    (command,) = parsed(origin())["bootcmd"]
+    assert isinstance(command, list)
+    assert command[:3] == ["cloud-init-per", "once", "farshore-closed"]
+    assert "mask --now nftables.service" in command[-1]
+    assert "policy drop" in command[-1]
+
+
+def test_a_shield_learns_where_its_origin_is_and_a_stranger_does_not() -> None:
+    """An origin's public address stands in the firewall of its own shields, in a file for root alone."""
+    config = changed(
+        shields__ashburn={"slot": 1, "account": "edge", "location": "ash"},
+    )
+    plan = planned(config)
+    address = placeholder(plan.shields[0]).values["ipv4:press"]
+    texts = {host.name: render_cloud_config(host, placeholder(host)) for host in plan.shields}
+    assert address in texts["falkenstein"]
+    assert address not in texts["ashburn"]

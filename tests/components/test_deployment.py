@@ -1,0 +1,228 @@
+"""What Pulumi is asked for: the wiring, and nothing that a provider would decide."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pytest
+import yaml
+
+from cloud_init import RenderError
+from components import Deployment
+from plan import StackError, check, make_plan
+from tests.components.recording import Recorder, is_secret, record, run, unwrap
+from tests.stacks import changed, loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SERVER = "hcloud:index/server:Server"
+ADDRESS = "hcloud:index/primaryIp:PrimaryIp"
+FIREWALL = "hcloud:index/firewall:Firewall"
+KEY = "hcloud:index/sshKey:SshKey"
+STASH = "pulumi:index:Stash"
+
+
+def program(config: dict[str, Any] | None = None, name: str = "farshore") -> Callable[[], pulumi.Output[Any]]:
+    """Return a program that makes one deployment and awaits what it exports."""
+
+    def build() -> pulumi.Output[Any]:
+        stack, secrets = loaded(config)
+        plan = make_plan(stack)
+        deployment = Deployment(name, plan=plan, findings=check(plan), secrets=secrets)
+        return pulumi.Output.from_input(deployment.exports)
+
+    return build
+
+
+def told(recorder: Recorder, server: str) -> dict[str, Any]:
+    """Return the cloud-config that a server was asked to be made with."""
+    text = unwrap(recorder.asked[SERVER, server]["userData"])
+    parsed: dict[str, Any] = yaml.safe_load(gzip.decompress(base64.b64decode(text)))
+    return parsed
+
+
+def test_one_shield_and_one_origin_ask_for_this_and_no_more() -> None:
+    """Every resource by type and name: two of everything, one for each host."""
+    asked = record(program()).asked
+    assert sorted(name for kind, name in asked if kind == SERVER) == [
+        "farshore-falkenstein-server",
+        "farshore-press-server",
+    ]
+    assert sorted(name for kind, name in asked if kind == ADDRESS) == [
+        "farshore-falkenstein-ipv4",
+        "farshore-falkenstein-ipv6",
+        "farshore-press-ipv4",
+        "farshore-press-ipv6",
+    ]
+    assert sorted(name for kind, name in asked if kind == STASH) == [
+        "farshore-keys-falkenstein-delivery",
+        "farshore-keys-falkenstein-g1-fs0",
+        "farshore-keys-falkenstein-press-g1-psk",
+        "farshore-keys-falkenstein-ssh-host",
+        "farshore-keys-press-delivery",
+        "farshore-keys-press-g1-fs0g0",
+        "farshore-keys-press-ssh-host",
+    ]
+    assert sorted(name for kind, name in asked if kind == "pulumi:providers:hcloud") == [
+        "farshore-edge-provider",
+        "farshore-vault-provider",
+    ]
+
+
+def test_every_cloud_resource_has_the_provider_of_its_account() -> None:
+    """Nothing goes to a default provider, and nothing to the other account."""
+    recorder = record(program())
+    for kind, name in recorder.asked:
+        if kind.startswith("hcloud:"):
+            account = "edge" if "falkenstein" in name else "vault"
+            assert f"::farshore-{account}-provider::" in recorder.providers[name], name
+
+
+def test_user_data_keys_and_tokens_arrive_as_secrets() -> None:
+    """What must not be read is marked when Pulumi receives it."""
+    asked = record(program()).asked
+    for (kind, name), inputs in asked.items():
+        if kind == SERVER:
+            assert is_secret(inputs["userData"]), name
+        if kind == STASH:
+            assert is_secret(inputs["input"]), name
+        if kind == "pulumi:providers:hcloud":
+            assert is_secret(inputs["token"]), name
+
+
+def test_public_keys_do_not_arrive_as_secrets() -> None:
+    """A public half is shown in previews; marked secret, every difference would read [secret]."""
+    asked = record(program()).asked
+    key = asked[KEY, "farshore-press-key"]["publicKey"]
+    assert not is_secret(key)
+    assert key.startswith("ssh-ed25519 ")
+
+
+def test_an_origins_address_is_a_secret_wherever_it_goes() -> None:
+    """The shield's cloud firewall names it, as a secret; a shield's own address is none."""
+    asked = record(program()).asked
+    # The SDK's mocks lift a nested secret to the whole property.
+    assert is_secret(asked[FIREWALL, "farshore-falkenstein-firewall"]["rules"])
+    assert not is_secret(asked[FIREWALL, "farshore-press-firewall"]["rules"])
+
+
+def test_no_firewall_is_empty() -> None:
+    """An empty list of rules is never sent by the provider, so there is none."""
+    asked = record(program()).asked
+    firewalls = [inputs for (kind, _), inputs in asked.items() if kind == FIREWALL]
+    assert len(firewalls) == 2
+    assert all(firewall["rules"] for firewall in firewalls)
+
+
+def test_a_server_has_its_own_addresses_firewall_and_key() -> None:
+    """Addresses by number, the key by id, the image by name."""
+    asked = record(program()).asked
+    server = asked[SERVER, "farshore-press-server"]
+    assert server["name"] == "dev-press"
+    assert server["image"] == "debian-12"
+    assert len(server["firewallIds"]) == len(server["sshKeys"]) == 1
+    assert server["publicNets"][0]["ipv4"] != server["publicNets"][0]["ipv6"]
+
+
+def test_names_and_labels_in_one_account_never_mention_the_other_host() -> None:
+    """Who looks into one account learns nothing of the other."""
+    for (kind, name), inputs in record(program()).asked.items():
+        if kind.startswith("hcloud:"):
+            own, other = ("falkenstein", "press") if "falkenstein" in name else ("press", "falkenstein")
+            said = str({key: value for key, value in inputs.items() if key in {"name", "labels", "rules"}})
+            assert other not in said, name
+            assert own in said, name
+
+
+def test_both_ends_are_told_matching_keys() -> None:
+    """The public key in one end's configuration is the half of the private key at the other."""
+    recorder = record(program())
+    files = {
+        host: {file["path"]: file["content"] for file in told(recorder, f"farshore-{host}-server")["write_files"]}
+        for host in ("falkenstein", "press")
+    }
+    stashes = {name: unwrap(inputs["input"]) for (kind, name), inputs in recorder.asked.items() if kind == STASH}
+    shield, origin = stashes["farshore-keys-falkenstein-g1-fs0"], stashes["farshore-keys-press-g1-fs0g0"]
+    assert files["falkenstein"]["/etc/farshore/keys/fs0.key"] == shield["private"] + "\n"
+    assert f"PublicKey = {origin['public']}\n" in files["falkenstein"]["/etc/wireguard/fs0.conf"]
+    assert f"PublicKey = {shield['public']}\n" in files["press"]["/etc/wireguard/fs0g0.conf"]
+    psk = files["falkenstein"]["/etc/farshore/keys/fs0-press.psk"]
+    assert psk == files["press"]["/etc/farshore/keys/fs0g0-falkenstein.psk"]
+    for private in (shield["private"], origin["private"], psk.strip()):
+        assert len(base64.b64decode(private)) == 32
+        assert private not in files["falkenstein"]["/etc/wireguard/fs0.conf"]
+
+
+def test_two_deployments_can_live_in_one_stack() -> None:
+    """Children carry the component's name, so a second deployment clashes with nothing."""
+
+    def build() -> pulumi.Output[Any]:
+        return pulumi.Output.all(program(name="one")(), program(name="two")())
+
+    asked = record(build).asked
+    assert (SERVER, "one-press-server") in asked
+    assert (SERVER, "two-press-server") in asked
+
+
+def test_the_exports_hold_no_secret_and_no_origins_address() -> None:
+    """Tunnel addresses and shields' addresses are for everybody; an origin's is for nobody."""
+    seen: dict[str, Any] = {}
+
+    def build() -> pulumi.Output[Any]:
+        def keep(exports: dict[str, Any]) -> None:
+            seen.update(exports)
+
+        return program()().apply(keep)
+
+    recorder = record(build)
+    firewall = unwrap(recorder.asked[FIREWALL, "farshore-falkenstein-firewall"])
+    hidden = [source.split("/")[0].rstrip(":") for source in firewall["rules"][2]["sourceIps"]]
+    assert hidden
+    assert seen["origins"]["www.example.com"]["address"] == "10.0.0.2"
+    assert set(seen) == {"origins", "shields", "dns", "tunnels", "diagram"}
+    assert [(record["name"], record["type"]) for record in seen["dns"]] == [
+        ("secure.example.com", "A"),
+        ("secure.example.com", "AAAA"),
+        ("www.example.com", "A"),
+        ("www.example.com", "AAAA"),
+    ]
+    assert not [address for address in hidden if f"{address}'" in str(seen) or f"{address}:" in str(seen)]
+    assert seen["shields"]["falkenstein"]["ipv6"].endswith("::1")
+
+
+def test_a_finding_stops_everything() -> None:
+    """A plan that the checker refuses asks for nothing."""
+    stack, secrets = loaded()
+    plan = make_plan(stack)
+
+    def build() -> None:
+        Deployment("farshore", plan=plan, findings=("press: port 80 is open",), secrets=secrets)
+
+    recorder = Recorder()
+    with pytest.raises(StackError, match="press: port 80 is open"):
+        run(recorder, build)
+    assert recorder.asked == {}
+
+
+def test_hidden_hosts_are_refused_too_long_user_data_before_any_resource() -> None:
+    """The size of user data is known before the keys are."""
+    stack, secrets = loaded()
+    plan = make_plan(stack)
+    noise = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(800))
+    long = replace(plan, origins=(replace(plan.origins[0], setup=f"#cloud-config\nruncmd: [[{noise}]]\n"),))
+    recorder = Recorder()
+    with pytest.raises(RenderError, match="allowed: 32768"):
+        run(recorder, lambda: Deployment("farshore", plan=long, findings=(), secrets=secrets))
+    assert recorder.asked == {}
+
+
+@pytest.mark.parametrize(("addresses", "kept"), [("keep", True), ("release", False)])
+def test_addresses_are_planned_as_kept_or_released(addresses: str, kept: bool) -> None:  # noqa: FBT001 - a table's column
+    """`addresses: keep` is the default, and `release` gives them back."""
+    assert make_plan(loaded(changed(addresses=addresses))[0]).addresses_kept is kept

@@ -1,0 +1,69 @@
+"""Whole rendered trees: what each host of a case has on its disk, and the user data that puts it there.
+
+`python -m tests.trees` writes them to tests/golden; a human reads the diff.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloud_init import Material, placeholder, render_bundle, render_cloud_config, render_user_data
+from tests.stacks import SETUP, SMALLEST, changed, planned
+
+if TYPE_CHECKING:
+    from plan import Host, Plan
+
+GOLDEN = Path(__file__).parent / "golden"
+OPERATOR_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f operator@example.com"
+
+
+def cases() -> dict[str, Plan]:
+    """Return the deployments whose trees are kept."""
+    press = SMALLEST["origins"]["press"]
+    return {
+        "smallest": planned(),
+        "setup": planned(changed(origins__press__setup="press.yaml"), {"press.yaml": SETUP}),
+        "break-glass": planned(
+            changed(break_glass={"public_key": OPERATOR_KEY, "sources": ["192.0.2.0/24", "2001:db8:1::/48"]})
+        ),
+        "two-shields": planned(
+            changed(
+                shields__ashburn={"slot": 1, "account": "edge", "location": "ash"},
+                origins__press__shields=["falkenstein", "ashburn"],
+                origins__drop={**press, "slot": 254, "shields": ["ashburn"], "services": {"web": {"port": 65535}}},
+            )
+        ),
+    }
+
+
+def material(host: Host) -> Material:
+    """Return a host's placeholders: of the real form and length, and accepted by nobody."""
+    return placeholder(host)
+
+
+def tree(plan: Plan) -> dict[str, bytes]:
+    """Return every file of a case by its path below the case's folder."""
+    files: dict[str, bytes] = {}
+    for host in plan.hosts:
+        told = material(host)
+        for file in render_bundle(host, told).files:
+            files[f"{host.name}/root{file.path}"] = file.content.encode()
+        files[f"{host.name}/cloud-config.yaml"] = render_cloud_config(host, told).encode()
+        files[f"{host.name}/user-data"] = render_user_data(host, told).encode()
+    return files
+
+
+def write() -> None:
+    """Write all trees anew."""
+    shutil.rmtree(GOLDEN, ignore_errors=True)
+    for case, plan in cases().items():
+        for path, content in tree(plan).items():
+            target = GOLDEN / case / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+if __name__ == "__main__":
+    write()
