@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Final
 from cloud_init.haproxy import render_haproxy
 from cloud_init.nftables import FALLBACK, render_nftables
 from cloud_init.sshd import SSHD
-from cloud_init.systemd import FALLBACK_PATH, FIREWALL, FIREWALL_UNIT, NFTABLES_PATH, SYSCTL, TUNNEL_DROP_IN
+from cloud_init.systemd import (
+    EDGE_DROP_IN,
+    FALLBACK_PATH,
+    FIREWALL,
+    FIREWALL_UNIT,
+    NFTABLES_PATH,
+    SYSCTL,
+    TUNNEL_DROP_IN,
+)
 from cloud_init.wireguard import config_path, preshared_key_path, private_key_path, render_wireguard
 
 if TYPE_CHECKING:
@@ -78,6 +86,7 @@ def render_bundle(host: Host, material: Material) -> Bundle:
     units += [f"wg-quick@{interface.name}.service" for interface in host.interfaces]
     if host.role == "shield":
         files.append(File("/etc/haproxy/haproxy.cfg", "0644", render_haproxy(host.sites, host.address)))
+        files.append(File("/etc/systemd/system/haproxy.service.d/farshore.conf", "0644", EDGE_DROP_IN))
         packages.append("haproxy")
         units.append("haproxy.service")
     return Bundle(files=tuple(sorted(files)), packages=tuple(sorted(packages)), units=tuple(units))

@@ -22,7 +22,6 @@ global
     log /dev/log local0
     user haproxy
     group haproxy
-    maxconn 20000
     stats socket /run/haproxy/admin.sock mode 600 level admin
 
 defaults

@@ -43,6 +43,16 @@ Wants={FIREWALL_UNIT}
 AssertPathExists={KEYS}
 """
 
+# haproxy takes as many connections as half its descriptors: about 32,000.
+EDGE_DROP_IN: Final = f"""\
+[Unit]
+After={FIREWALL_UNIT}
+Wants={FIREWALL_UNIT}
+
+[Service]
+LimitNOFILE=65536
+"""
+
 # Two generations of one tunnel carry the two directions of a connection for a moment: a strict reverse path filter
 # would drop them. A service may listen on the tunnel address before the tunnel is up.
 SYSCTL: Final = """\

@@ -63,7 +63,7 @@ def render_cloud_config(host: Host, material: Material) -> str:
         "ssh_genkeytypes": [],
         "ssh_keys": {
             "ed25519_private": material.values[f"ssh-private:{host.name}"],
-            "ed25519_public": material.values[f"ssh-public:{host.name}"],
+            "ed25519_public": material.values[f"ssh-public:{host.name}"] + "\n",
         },
         "ssh_pwauth": False,
         "write_files": [
