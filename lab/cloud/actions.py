@@ -1,0 +1,131 @@
+"""Actions: what is under way, and when it is over.
+
+Pure. What an action does happens at once; how long it is *seen* to take is the lab's choice: `polls` looks at
+it, or `lasts_s` seconds, whichever is first.
+Source: https://docs.hetzner.cloud/reference/cloud#actions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.cloud.call import Call, Route
+from lab.cloud.listing import by_fields, in_order, page
+from lab.cloud.reply import ApiError, Reply, not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lab.cloud.project import Project
+    from lab.cloud.records import Action
+    from lab.cloud.reply import Json
+
+
+def look_at(project: Project, action: Action) -> Json:
+    """Return an action as a client that polls sees it; the look brings its end nearer."""
+    if action.status == "running":
+        action.polls_left -= 1
+    settle(project, action)
+    return show_action(action)
+
+
+def settle(project: Project, action: Action) -> None:
+    """End an action that was looked at often enough, or that has lasted long enough."""
+    if action.status != "running":
+        return
+    lasted_s = project.now_s() - action.started_s
+    if action.polls_left > 0 and lasted_s < project.settings.action_lasts_s:
+        return
+    action.status = "error" if action.fault else "success"
+    action.finished = project.now()
+
+
+def show_action(action: Action) -> Json:
+    """Return an action as it is shown, without a look being counted."""
+    error = {"code": action.fault[0], "message": action.fault[1]} if action.fault else None
+    return {
+        "id": action.id,
+        "command": action.command,
+        "status": action.status,
+        "progress": 0 if action.status == "running" else 100,
+        "started": action.started,
+        "finished": action.finished,
+        "resources": [{"id": number, "type": kind} for kind, number in action.resources],
+        "error": error if action.status == "error" else None,
+    }
+
+
+def action_routes(singular: str, plural: str) -> tuple[Route, ...]:
+    """Return the routes of one resource's actions: of all, one of all, of one object, one of those."""
+
+    def of_all(call: Call) -> Reply:
+        return _listed(call, _concerning(call.project, singular, None))
+
+    def of_one(call: Call) -> Reply:
+        return _listed(call, _concerning(call.project, singular, call.number(singular)))
+
+    def one_of_all(call: Call) -> Reply:
+        return _one(call, _concerning(call.project, singular, None), call.number("action"))
+
+    def one_of_one(call: Call) -> Reply:
+        number = call.number("action", 1)
+        return _one(call, _concerning(call.project, singular, call.number(singular)), number)
+
+    return (
+        Route(method="GET", pattern=f"/{plural}/actions", handler=of_all),
+        Route(method="GET", pattern=f"/{plural}/actions/*", handler=one_of_all),
+        Route(method="GET", pattern=f"/{plural}/*/actions", handler=of_one),
+        Route(method="GET", pattern=f"/{plural}/*/actions/*", handler=one_of_one),
+    )
+
+
+def _by_ids(call: Call) -> Reply:
+    """Answer `GET /actions?id=1&id=2`; without ids the list of all was switched off in 2023."""
+    wanted = set(call.all("id"))
+    if not wanted:
+        raise ApiError("deprecated_api_endpoint", "listing all actions is no longer available; ask for ids")
+    return _listed(call, [a for a in call.project.tables.actions.values() if str(a.id) in wanted])
+
+
+def _by_id(call: Call) -> Reply:
+    return _one(call, call.project.tables.actions.values(), call.number("action"))
+
+
+def _listed(call: Call, actions: Iterable[Action]) -> Reply:
+    found = list(actions)
+    for action in found:
+        settle(call.project, action)
+    found = by_fields(call, found, {"status": lambda a: a.status})
+    found = in_order(
+        call,
+        found,
+        {
+            "id": lambda a: a.id,
+            "command": lambda a: a.command,
+            "status": lambda a: a.status,
+            "started": lambda a: a.started,
+            "finished": lambda a: a.finished or "",
+        },
+    )
+    return page(call, "actions", [look_at(call.project, action) for action in found])
+
+
+def _one(call: Call, actions: Iterable[Action], number: int) -> Reply:
+    for action in actions:
+        if action.id == number:
+            return Reply(status=200, body={"action": look_at(call.project, action)})
+    raise not_found("action", number)
+
+
+def _concerning(project: Project, kind: str, number: int | None) -> list[Action]:
+    return [
+        action
+        for action in project.tables.actions.values()
+        if any(k == kind and number in (None, n) for k, n in action.resources)
+    ]
+
+
+ROUTES = (
+    Route(method="GET", pattern="/actions", handler=_by_ids),
+    Route(method="GET", pattern="/actions/*", handler=_by_id),
+)

@@ -1,0 +1,82 @@
+"""The lab's own door beside the API: what exists, what was not modelled, which faults wait.
+
+It has a token of its own, which no client of the API knows.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lab.cloud.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from lab.cloud.cloud import Cloud
+    from lab.cloud.faults import Faults
+
+
+def bearer(request: Request) -> str:
+    """Return the token that a request shows, or an empty text."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
+def control_routes(cloud: Cloud, faults: Faults, token: str, count: Callable[[], int]) -> list[Route]:
+    """Return the routes below `/lab`.
+
+    Args:
+        cloud: What is looked into.
+        faults: What is armed.
+        token: What opens the door.
+        count: Returns the number of requests answered below `/v1`.
+    """
+
+    def guarded(path: str, methods: list[str], answer: Callable[[Request], Awaitable[Response]]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            if not hmac.compare_digest(bearer(request).encode(), token.encode()):
+                return JSONResponse({"error": "the control token is needed here"}, status_code=401)
+            return await answer(request)
+
+        return Route(path, endpoint, methods=methods)
+
+    async def objects(_: Request) -> Response:
+        return JSONResponse(cloud.objects())
+
+    async def unmodelled(_: Request) -> Response:
+        return JSONResponse(cloud.unmodelled)
+
+    async def requests(_: Request) -> Response:
+        return JSONResponse({"count": count()})
+
+    async def waiting(_: Request) -> Response:
+        return JSONResponse([fault.model_dump() for fault in faults.waiting()])
+
+    async def arm(request: Request) -> Response:
+        try:
+            fault = Fault.model_validate_json(await request.body())
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_context=False, include_input=False)
+            return JSONResponse({"error": [f"{fault['loc']}: {fault['msg']}" for fault in wrong]}, 422)
+        faults.add(fault)
+        return JSONResponse(fault.model_dump(), status_code=201)
+
+    async def disarm(_: Request) -> Response:
+        faults.clear()
+        return Response(status_code=204)
+
+    return [
+        guarded("/lab/objects", ["GET"], objects),
+        guarded("/lab/unmodelled", ["GET"], unmodelled),
+        guarded("/lab/requests/count", ["GET"], requests),
+        guarded("/lab/faults", ["GET"], waiting),
+        guarded("/lab/faults", ["POST"], arm),
+        guarded("/lab/faults", ["DELETE"], disarm),
+    ]

@@ -1,0 +1,29 @@
+"""The knobs of a lab's cloud, each a field with the value that suits most tests.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """How the cloud behaves where Hetzner's own behaviour varies; a test may set a field at any time.
+
+    Args:
+        action_polls: Looks until an action is over; 1: `running` when made, `success` at the first look.
+        action_lasts_s: Seconds until an action is over although nobody looks.
+        action_faults: Command, or `*`, to code and message: such actions end in `error`.
+        no_capacity: Pairs of server type and location, or of `*`, that can't be had: 412.
+        server_limit: Servers that one project may have.
+        rate_limit: Requests that one project may make an hour; each second gives a share of it back.
+    """
+
+    action_polls: int = 1
+    action_lasts_s: float = 5.0
+    action_faults: dict[str, tuple[str, str]] = field(default_factory=dict)
+    no_capacity: set[tuple[str, str]] = field(default_factory=set)
+    server_limit: int = 100
+    rate_limit: int = 3600
