@@ -1,0 +1,1 @@
+"""Debian machines from one image."""

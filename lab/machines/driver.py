@@ -1,0 +1,71 @@
+"""What the world asks of a machine, whatever makes it: systemd-nspawn today, a virtual machine beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leader:
+    """The process that is a machine's PID 1, as the host sees it.
+
+    Args:
+        pid: Its id.
+        started: Its start time in the kernel's ticks; with the id it names the process for good.
+    """
+
+    pid: int
+    started: int
+
+
+class Driver(Protocol):
+    """One machine. All of it is safe to ask for twice."""
+
+    @property
+    def console(self) -> Path:
+        """File that the machine's console is written to."""
+
+    @property
+    def namespace(self) -> str:
+        """Name of the machine's network namespace, a new one after each boot."""
+
+    @property
+    def leader(self) -> Leader | None:
+        """The machine's first process; None while it is off."""
+
+    async def create_disk(self) -> None:
+        """Make the machine's disk from the image; what the machine writes stays on it until `destroy`."""
+
+    async def boot(self) -> None:
+        """Power on, and return when the machine's first process runs; reboots of its own are followed."""
+
+    async def power_off(self) -> None:
+        """Press the power button, and cut the power if the machine takes too long."""
+
+    async def cut_power(self) -> None:
+        """Stop everything at once, as a power cut does."""
+
+    async def destroy(self) -> None:
+        """Cut the power and remove the disk."""
+
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def enter_command(leader_pid: int, program: Sequence[str], *, user: str = "root") -> list[str]:
+    """Return the command that runs a program inside a machine, with a login's environment and nothing of the host's.
+
+    Args:
+        leader_pid: The machine's PID 1 as the host sees it.
+        program: The program and its arguments.
+        user: Whose rights it has.
+    """
+    enter = ["nsenter", f"--target={leader_pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
+    clean = ["--", "env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", "TERM=xterm"]
+    become = [] if user == "root" else ["runuser", "--user", user, "--"]
+    return [*enter, *clean, *become, *program]

@@ -1,0 +1,216 @@
+"""Give a lab its machines' image: from the cache, or built once and kept.
+
+The cache is a folder named after a hash of everything that goes into the image. A build happens in a folder of its
+own and is renamed when whole, so a cache is complete or absent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lab.machines import recipe
+from lab.machines.nspawn_layer import wireguard_go
+from lab.machines.sources import AptSource, SourceError, read_sources, read_transport_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NEEDED_MIB: Final = 1200  # measured: 700 MiB at the widest moment of a build
+_ROOM = Path(__file__).parent
+_INGREDIENTS = ("recipe.py", "build.py", "repository.py", "nspawn_layer.py")
+
+
+# In a process namespace whose first process dies with this one: no step of a build outlives the lab.
+_ENDED_WITH_US = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child")
+
+
+class ImageError(Exception):
+    """There is no image, and the text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A built image.
+
+    Args:
+        folder: Its cache folder; nothing in it ever changes.
+        variant: Which layers a machine gets.
+    """
+
+    folder: Path
+    variant: recipe.Variant
+
+    @property
+    def layers(self) -> tuple[Path, ...]:
+        """The read-only layers of a machine's root, the topmost first."""
+        names = ("nspawn", "fast", "rootfs") if self.variant == "fast" else ("nspawn", "rootfs")
+        return tuple(self.folder / name for name in names)
+
+    @property
+    def repository(self) -> Path:
+        """What the lab's package mirror serves."""
+        return self.folder / "repository"
+
+
+def cache_folder() -> Path:
+    """Return where images are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "farshore/images"
+
+
+def fingerprint(sources: tuple[AptSource, ...], *, release: str, room: Path = _ROOM) -> str:
+    """Return the hash of everything that goes into the image.
+
+    The mirror's address is none of it: the same suites from another mirror are the same packages.
+    """
+    whole = hashlib.sha256()
+    for name in _INGREDIENTS:
+        whole.update(hashlib.sha256((room / name).read_bytes()).digest())
+    whole.update(hashlib.sha256(wireguard_go().read_bytes()).digest())
+    whole.update(json.dumps([release, sorted(source.suite for source in sources)]).encode())
+    return whole.hexdigest()[:16]
+
+
+def ensure_image(
+    variant: recipe.Variant,
+    *,
+    release: str = recipe.RELEASE,
+    cache: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> Image:
+    """Return the image, building it if the cache has none.
+
+    Args:
+        variant: Which layers the caller's machines get; all are built together, from one base system.
+        release: Debian's code name.
+        cache: Where images are kept, if not at the user's usual place.
+        say: Told of each phase.
+
+    Raises:
+        ImageError: With one message that says what to do; nothing is left behind.
+    """
+    images = cache or cache_folder()
+    try:
+        sources = read_sources(release)
+        name = fingerprint(sources, release=release)
+    except (SourceError, FileNotFoundError) as error:
+        raise ImageError(str(error)) from error
+    folder = images / name
+    if not folder.is_dir():
+        images.mkdir(parents=True, exist_ok=True, mode=0o755)
+        with _alone(images, say):
+            if not folder.is_dir():
+                _build(folder, sources=sources, release=release, say=say)
+            _remove_others(images, name)
+    return Image(folder=folder, variant=variant)
+
+
+@contextlib.contextmanager
+def in_use(image: Image) -> Iterator[None]:
+    """Keep the image from being removed by a newer recipe's build."""
+    with (image.folder / "in-use").open("a", encoding="ascii") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        yield
+
+
+def _build(folder: Path, *, sources: tuple[AptSource, ...], release: str, say: Callable[[str], None]) -> None:
+    images = folder.parent
+    _check_space(images)
+    into = images / f".building-{folder.name}"
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(mode=0o755)
+    asked = {
+        "into": str(into),
+        "release": release,
+        "sources": [source.line for source in sources],
+        "apt_options": read_transport_options(),
+    }
+    started_s = time.monotonic()
+    try:
+        _run_build(json.dumps(asked), images, say)
+        (into / "in-use").touch()
+        into.rename(folder)
+    finally:
+        shutil.rmtree(into, ignore_errors=True)
+    say(f"image: built in {time.monotonic() - started_s:.0f} s")
+
+
+def _run_build(asked: str, images: Path, say: Callable[[str], None]) -> None:
+    command = [*_ENDED_WITH_US, "--mount", "--propagation", "private", sys.executable, "-m", "lab.machines.build"]
+    with subprocess.Popen(
+        command,
+        cwd=_ROOM.parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as building:
+        assert building.stdin is not None
+        assert building.stdout is not None
+        assert building.stderr is not None
+        try:
+            building.stdin.write(asked)
+            building.stdin.close()
+            for phase in building.stdout:
+                say(f"image: {phase.strip()}")
+            reason = building.stderr.read().strip()
+        except BaseException:
+            building.kill()
+            raise
+    if building.returncode:
+        raise ImageError(explain(reason, images))
+
+
+def explain(reason: str, images: Path) -> str:
+    """Return the message for what a build said when it failed."""
+    if "No space left" in reason:
+        return _no_space(images)
+    return f"image: {reason.splitlines()[-1] if reason else 'the build was ended'}; run it again"
+
+
+def _check_space(images: Path) -> None:
+    if shutil.disk_usage(images).free < NEEDED_MIB << 20:
+        raise ImageError(_no_space(images))
+
+
+def _no_space(images: Path) -> str:
+    free_mib = shutil.disk_usage(images).free >> 20
+    return f"image: no space left, {free_mib} MiB free under {images}, allowed: {NEEDED_MIB}; free some there"
+
+
+@contextlib.contextmanager
+def _alone(images: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the cache's lock; a second build waits for the first and then finds its result."""
+    with (images / ".lock").open("a", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("image: another build is running, waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_others(images: Path, name: str) -> None:
+    """Remove images of other recipes, except those that a running lab boots from, and what an ended build left."""
+    for other in images.iterdir():
+        if other.name.startswith(".building-"):
+            shutil.rmtree(other)
+        marker = other / "in-use"
+        if other.name == name or not marker.is_file():
+            continue
+        with marker.open("a", encoding="ascii") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(other)

@@ -1,0 +1,79 @@
+"""Hold one machine's disk: mount its root, make it this machine's, and keep the mounts as long as this lives.
+
+A program of its own, started in a private mount namespace, and it refuses to run anywhere else. Everything it mounts
+goes with the last process in the namespace, so nothing is ever left in the host's table.
+
+    python -m lab.machines.prepare RUN_DIR DISK SERIAL LAYER…     layers: the topmost first
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.machines.guard import UnsafeTargetError, check_below, check_namespace, check_root
+from lab.machines.nspawn_layer import SERIAL_FILE
+
+
+def prepare(run_dir: Path, disk: Path, serial: int, layers: list[Path]) -> Path:
+    """Mount a machine's root and return where.
+
+    Args:
+        run_dir: The lab's own folder; everything written to lies below it.
+        disk: The machine's folder in it; what the machine writes is kept in `upper`.
+        serial: The server's id.
+        layers: Of the image, the topmost first.
+
+    Raises:
+        UnsafeTargetError: Something could reach the host's own system.
+    """
+    check_namespace()
+    disk = check_below(disk, run_dir)
+    for layer in layers:
+        if any(character in str(layer) for character in ":,\\"):
+            raise UnsafeTargetError(f"layer: {str(layer)!r}, allowed: a path without ':', ',' and '\\'; move the cache")
+    _mount("--make-rprivate", "/")
+    root = disk / "root"
+    lower = ":".join(str(layer) for layer in layers)
+    options = f"lowerdir={lower},upperdir={disk / 'upper'},workdir={disk / 'work'}"
+    _mount("-t", "overlay", "overlay", "-o", options, str(root))
+    root = check_root(root, run_dir)
+    (root / SERIAL_FILE).write_text(f"{serial}\n", encoding="ascii")
+    _hide_the_host()
+    return root
+
+
+def _hide_the_host() -> None:
+    """Give systemd-nspawn the /run and the control groups that it expects, whatever the host has.
+
+    Other namespaces' files are let go of: a copy of their mounts would keep them alive.
+    """
+    subprocess.run(["sh", "-c", "umount -l /run/netns/* 2>/dev/null; true"], check=True)
+    _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+    Path("/run/systemd").mkdir()
+    _mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+
+
+def _mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True, capture_output=True, text=True)
+
+
+def main() -> None:
+    """Prepare the root, say so, and sleep."""
+    os.umask(0o022)
+    run_dir, disk, serial, *layers = sys.argv[1:]
+    try:
+        prepare(Path(run_dir), Path(disk), int(serial), [Path(layer) for layer in layers])
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{' '.join(error.cmd)}: {error.stderr}")
+    except (UnsafeTargetError, OSError) as error:
+        sys.exit(str(error))
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    os.execvp("sleep", ["sleep", "infinity"])  # noqa: S606 - no shell is wanted; python's memory is given back
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Make the wishes true: a site and a machine for each server that shall exist, nothing for those that are gone.
+
+Level-triggered: told the whole list each time, it compares with what is there, so a message lost or a failure
+half-way is made good by the next call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import TYPE_CHECKING
+
+from lab.internet.backbone import Backbone
+from lab.ledger import start_time
+from lab.machines import recipe
+from lab.machines.nspawn import NspawnMachine
+from lab.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from lab.internet.site import Ground, Site
+    from lab.machines.driver import Driver
+    from lab.machines.image import Image
+    from lab.wish import Wish
+
+
+class World:
+    """The world behind one cloud.
+
+    Args:
+        ground: The lab's.
+        image: What machines boot from.
+        report: File that says where everything is, for clients of the lab.
+        stopped: Told the id of a server whose machine has switched itself off.
+    """
+
+    def __init__(self, ground: Ground, image: Image, *, report: Path, stopped: Callable[[int], None]) -> None:
+        self._ground = ground
+        self._image = image
+        self._report = report
+        self._stopped = stopped
+        self._servers: dict[int, Server] = {}
+        self._closing = False
+        self._backbone = Backbone(ground, repository=image.repository, mirror_name=recipe.MIRROR_NAME)
+
+    async def start(self) -> None:
+        """Make the internet, with nobody's server on it."""
+        await self._backbone.start()
+        self._write_report()
+
+    async def stop(self) -> None:
+        """End every server and the internet."""
+        await self.converge(())
+        self._closing = True
+        await self._backbone.stop()
+        self._report.unlink(missing_ok=True)
+
+    async def converge(self, wishes: Iterable[Wish]) -> None:
+        """Bring all servers in line with the wishes, side by side.
+
+        Raises:
+            ExceptionGroup: Some could not be; all others are. Calling again tries again.
+        """
+        wanted = {wish.server_id: wish for wish in wishes}
+        for server_id, wish in wanted.items():
+            self._servers.setdefault(server_id, Server(self._ground, self._make_machine, wish))
+        work = [
+            server.converge(wanted[server_id]) if server_id in wanted else self._remove(server_id)
+            for server_id, server in list(self._servers.items())
+        ]
+        results = await asyncio.gather(*work, return_exceptions=True)
+        self._write_report()
+        failures = [result for result in results if isinstance(result, Exception)]
+        if failures:
+            raise ExceptionGroup("servers that could not be brought in line", failures)
+
+    async def _remove(self, server_id: int) -> None:
+        await self._servers[server_id].remove()
+        self._servers.pop(server_id, None)
+
+    def _make_machine(self, site: Site) -> Driver:
+        server_id = site.wish.server_id
+        return NspawnMachine(
+            self._ground,
+            site,
+            self._image,
+            changed=self._write_report,
+            stopped=lambda: self._stopped(server_id),
+        )
+
+    def _write_report(self) -> None:
+        if self._closing:
+            return
+        face = self._backbone.mounts_of
+        report = {
+            "places": self._backbone.places,
+            "mounts_of": {"pid": face, "started": start_time(face)},
+            "names": str(self._ground.names),
+            "machines": [entry for server in self._servers.values() if (entry := _describe(server))],
+        }
+        write_private(self._report, json.dumps(report, indent=2) + "\n")
+
+
+def _describe(server: Server) -> dict[str, object] | None:
+    machine = server.machine
+    if machine is None:
+        return None
+    leader = machine.leader
+    return {
+        "server_id": server.wish.server_id,
+        "name": server.wish.name,
+        "namespace": machine.namespace,
+        "console": str(machine.console),
+        "leader": {"pid": leader.pid, "started": leader.started} if leader else None,
+    }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once by one that only its owner can read."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    fresh.replace(path)
