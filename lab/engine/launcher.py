@@ -1,0 +1,92 @@
+"""Run a Pulumi program: a process of its own, in the program's own virtual environment.
+
+usage: launcher.py FOLDER, with one JSON object on standard input (see `main`)
+
+Imports nothing but the SDK: this file is run by path, with `-P`, and no other module of the engine can be seen
+from here. The SDK is loaded before standard input is read, so it loads while the engine gets ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import runpy
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pulumi
+import pulumi.runtime
+
+EXPLAINED = 32
+"""Exit code that tells the engine: the person has been told already."""
+
+
+def main() -> int:
+    """Read the settings, run the program, return its exit code.
+
+    Configuration comes this way and not in the environment, which whatever the program starts would inherit.
+    The settings have `monitor` and `engine` (addresses), `project`, `stack`, `organization`, `root` (folder of the
+    project file), `parallel`, `preview`, `config` (strings by key) and `secrets` (the keys that are secret).
+    """
+    folder = sys.argv[1]
+    settings = json.loads(sys.stdin.readline())
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    pulumi.runtime.set_all_config(settings["config"], settings["secrets"])
+    pulumi.runtime.configure(
+        pulumi.runtime.Settings(
+            monitor=settings["monitor"],
+            engine=settings["engine"],
+            project=settings["project"],
+            stack=settings["stack"],
+            parallel=settings["parallel"],
+            dry_run=settings["preview"],
+            organization=settings["organization"],
+            root_directory=settings["root"],
+        )
+    )
+    sys.argv = ["."]
+    os.chdir(folder)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=max(settings["parallel"], 1) * 4))
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(pulumi.runtime.run_in_stack(run_program))
+    except pulumi.RunError as fault:
+        pulumi.log.error(str(fault))
+        return 1
+    except Exception:  # noqa: BLE001 - any fault of a program is shown to its author
+        pulumi.log.error("Program failed with an unhandled exception:\n" + users_part(folder))
+        return EXPLAINED
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def run_program() -> Any:
+    """Run the folder's `__main__.py`."""
+    return runpy.run_path(".", run_name="__main__") and None
+
+
+def users_part(folder: str) -> str:
+    """Return the traceback under way from the first frame that lies in the program's folder."""
+    _, fault, trace = sys.exc_info()
+    assert fault is not None
+    frames = traceback.extract_tb(trace)
+    inside = os.path.realpath(folder) + os.sep
+    for at, frame in enumerate(frames):
+        if os.path.realpath(frame.filename).startswith(inside) and "site-packages" not in frame.filename:
+            frames = traceback.StackSummary.from_list(frames[at:])
+            break
+    lines = ["Traceback (most recent call last):\n", *frames.format()]
+    return "".join([*lines, *traceback.format_exception_only(fault)]).rstrip("\n")
+
+
+if __name__ == "__main__":
+    code = main()
+    os._exit(code)  # threads of a stopped run may wait for ever; everything that matters is flushed

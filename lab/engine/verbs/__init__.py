@@ -1,0 +1,1 @@
+"""The command line's verbs, each loaded when it is called for."""

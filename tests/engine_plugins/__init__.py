@@ -1,0 +1,1 @@
+"""Tests of `lab.engine.plugins`, over real gRPC against real plugin processes."""
