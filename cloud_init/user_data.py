@@ -60,7 +60,6 @@ def render_cloud_config(host: Host, material: Material) -> str:
         "runcmd": [["sh", "-c", _birth_script(bundle)]],
         "ssh_authorized_keys": [host.break_glass_key] if host.break_glass_key else None,
         "ssh_deletekeys": True,
-        "ssh_genkeytypes": [],
         "ssh_keys": {
             "ed25519_private": material.values[f"ssh-private:{host.name}"],
             "ed25519_public": material.values[f"ssh-public:{host.name}"] + "\n",

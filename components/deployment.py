@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from components.machine import Machine
     from plan import Host, Plan, Secrets
-    from plan.model import Ref
+    from plan.model import Interface, Ref
 
 
 class Deployment(pulumi.ComponentResource):
@@ -99,19 +99,16 @@ class Deployment(pulumi.ComponentResource):
                     "public_key": self._resolve(interface.public_key),
                     "listen_port": interface.listen_port,
                     "mtu_bytes": interface.mtu_bytes,
-                    "endpoints": {
-                        peer.name: pulumi.Output.concat(
-                            self._resolve(peer.endpoint.address), ":", str(peer.endpoint.port)
-                        )
-                        for peer in interface.peers
-                        if peer.endpoint is not None
-                    },
+                    "endpoint": None if host.hidden else self._endpoint(host, interface),
                 }
                 for host in plan.hosts
                 for interface in host.interfaces
             },
             "diagram": diagram(plan),
         }
+
+    def _endpoint(self, host: Host, interface: Interface) -> pulumi.Output[str]:
+        return pulumi.Output.concat(self._machines[host.name].address("ipv4"), ":", str(interface.listen_port))
 
     def _addresses(self, host: Host) -> dict[str, pulumi.Output[str]]:
         return self._machines[host.name].public_addresses()

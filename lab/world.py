@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lab.internet.backbone import Backbone
 from lab.ledger import start_time
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from lab.machines.driver import Driver
     from lab.machines.image import Image
     from lab.wish import Wish
+
+
+IMAGE: Final = "debian-12"  # what `recipe.RELEASE` is called at the API
 
 
 class World:
@@ -83,6 +86,10 @@ class World:
 
     def _make_machine(self, site: Site) -> Driver:
         server_id = site.wish.server_id
+        if site.wish.image != IMAGE:
+            raise ValueError(
+                f"server {site.wish.name}: image {site.wish.image!r}, allowed: {IMAGE}; the lab has no other"
+            )
         return NspawnMachine(
             self._ground,
             site,

@@ -42,7 +42,7 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """One [Peer] of wg(8); `keepalive_s` is None for the side that is dialled."""
+    """One [Peer] of wg(8); `keepalive_s` is None for the side that has no NAT before it."""
 
     name: str
     public_key: Ref

@@ -259,7 +259,8 @@ class _Planner:
                     public_key=Ref("public", f"{origin}/{origin_interface(facts.slot, generation)}"),
                     preshared_key=Ref("psk", f"{name}/{origin}/{generation}"),
                     allowed_ips=_single(*self._origin_addresses(origin)),
-                    endpoint=None,
+                    # Whichever end comes up last begins: a lost first initiation would cost WireGuard's 5 s.
+                    endpoint=Endpoint(address=Ref("ipv4", origin), port=origin_port(facts.slot, generation)),
                     keepalive_s=None,
                 )
                 for origin in sorted(self.behind[name])

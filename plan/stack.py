@@ -94,14 +94,17 @@ def _unique_local(network: IPv6Network) -> IPv6Network:
 
 
 def _cloud_config(text: str) -> str:
+    what = "a file that begins with #cloud-config and holds a mapping; see cloud-init's documentation"
+    if not text.startswith("#cloud-config"):
+        raise ValueError(what)
     try:
         parsed: object = yaml.safe_load(text)
     except yaml.YAMLError as error:
         at = getattr(error, "problem_mark", None)
         line = f" (line {at.line + 1})" if at else ""
         raise ValueError(f"a #cloud-config in YAML; it does not parse{line}") from None
-    if not text.startswith("#cloud-config") or not isinstance(parsed, dict):
-        raise ValueError("a file that begins with #cloud-config and holds a mapping; see cloud-init's documentation")
+    if not isinstance(parsed, dict):
+        raise ValueError(what)  # noqa: TRY004 - pydantic takes a ValueError for a fault
     return text
 
 
@@ -158,7 +161,7 @@ class Server(Strict):
     location: str
     country: Country | None = None
     server_type: TypeName = "cx23"
-    image: Literal["debian-12", "debian-13"] = "debian-12"
+    image: Literal["debian-12"] = "debian-12"
 
 
 class Shield(Server):

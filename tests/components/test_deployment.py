@@ -194,6 +194,8 @@ def test_the_exports_hold_no_secret_and_no_origins_address() -> None:
     ]
     assert not [address for address in hidden if f"{address}'" in str(seen) or f"{address}:" in str(seen)]
     assert seen["shields"]["falkenstein"]["ipv6"].endswith("::1")
+    assert seen["tunnels"]["falkenstein/fs0"]["endpoint"] == f"{seen['shields']['falkenstein']['ipv4']}:51820"
+    assert seen["tunnels"]["press/fs0g0"]["endpoint"] is None
 
 
 def test_a_finding_stops_everything() -> None:

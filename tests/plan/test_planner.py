@@ -80,7 +80,9 @@ def test_both_ends_of_a_tunnel_agree() -> None:
     assert [str(net) for net in near.allowed_ips] == ["10.0.0.1/32", f"{plan.shields[0].address6}/128"]
     assert near.endpoint is not None
     assert (near.endpoint.address, near.endpoint.port) == (Ref("ipv4", "falkenstein"), 51820)
-    assert (near.keepalive_s, far.keepalive_s, far.endpoint) == (25, None, None)
+    assert far.endpoint is not None
+    assert (far.endpoint.address, far.endpoint.port) == (Ref("ipv4", "press"), origin.listen_port)
+    assert (near.keepalive_s, far.keepalive_s) == (25, None)
     assert near.preshared_key == far.preshared_key == Ref("psk", "falkenstein/press/1")
     assert near.public_key == shield.public_key
     assert shield.mtu_bytes == origin.mtu_bytes == 1420

@@ -1,0 +1,33 @@
+"""One deployment for all tests of this folder: it is what they look at, and none of them may leave it changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.first_light.deployed import Deployed, farshore, lab_name
+from tests.first_light.watching import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def watched() -> Iterator[tuple[Deployed, Watcher]]:
+    """Deploy once, with an eye on every process's arguments and environment while it happens."""
+    name = lab_name("t")
+    watcher = Watcher()
+    try:
+        with watcher:
+            done = farshore("lab", "up", "--name", name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield Deployed(name, done.stdout + done.stderr), watcher
+    finally:
+        farshore("lab", "down", "--name", name)
+
+
+@pytest.fixture(scope="session")
+def deployed(watched: tuple[Deployed, Watcher]) -> Deployed:
+    """The deployment."""
+    return watched[0]

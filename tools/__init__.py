@@ -1,0 +1,1 @@
+"""The `farshore` command: imports anything, imported by nothing."""
