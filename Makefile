@@ -15,7 +15,7 @@ down: ## remove exactly what `make up` made
 	@bin/farshore lab down --name $(LAB)
 
 test: check ## every test of the default run
-	$(python) -m pytest
+	$(python) -m pytest -n 2 --dist loadgroup
 
 check: ## what every commit passes: format, lint, types, and the tests that need no lab
 	.venv/bin/ruff format --check .

@@ -146,7 +146,7 @@ def test_a_lab_without_machines_is_the_api_alone(name: str, start: Callable[...,
 
 def namespaces(name: str) -> set[str]:
     """Return a lab's namespaces that exist."""
-    return {path.name for path in Path("/run/netns").iterdir() if path.name.startswith(f"fs-{name}-")}
+    return {path.name for path in Path("/run/netns").glob(f"fs-{name}-*")}
 
 
 def host_state(name: str) -> dict[str, str]:

@@ -1,0 +1,82 @@
+"""`addresses: keep` outlives a destroy; `release` gives back. Shown at the API, without machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hcloud import Client
+
+from lab.client import Lab
+from tests.first_light.deployed import ROOT, ask_control, lab_name
+from tools.workspace import EngineError, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Lab]:
+    """A cloud without machines."""
+    lab = Lab.start(lab_name("a"), tmp_path / "cloud", accounts=("edge", "vault"), machines="none")
+    try:
+        yield lab
+    finally:
+        lab.stop()
+
+
+def addresses(cloud: Lab) -> dict[str, str]:
+    """Return the public addresses of both accounts, by name."""
+    return {
+        str(address.name): str(address.ip)
+        for token in cloud.tokens.values()
+        for address in Client(token=token, api_endpoint=cloud.endpoint).primary_ips.get_all()
+    }
+
+
+def servers(cloud: Lab) -> dict[str, tuple[str, int]]:
+    """Return each server's IPv4 address and id."""
+    return {
+        str(server.name): (str(server.public_net.ipv4.ip), int(server.id or 0))
+        for token in cloud.tokens.values()
+        for server in Client(token=token, api_endpoint=cloud.endpoint).servers.get_all()
+        if server.public_net and server.public_net.ipv4
+    }
+
+
+def set_addresses(work: Workspace, value: str) -> None:
+    """Write one key of the stack file."""
+    content: dict[str, Any] = yaml.safe_load(work.stack_file.read_text(encoding="utf-8"))
+    content["config"]["farshore:addresses"] = value
+    work.stack_file.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def test_kept_addresses_outlive_destroy_and_are_used_again(cloud: Lab, tmp_path: Path) -> None:
+    """Destroyed and made anew: other servers and other keys at the same addresses; then released, all is empty."""
+    work = Workspace(folder=tmp_path / "pulumi", stack="kept", endpoint=cloud.endpoint)
+    work.prepare(ROOT / "Pulumi.lab.yaml", cloud.tokens)
+    set_addresses(work, "keep")
+    where = ["--stack", "kept", "--config-file", str(work.stack_file), "--yes", "--skip-preview"]
+    work.run(["up", *where])
+    first, machines, keys = addresses(cloud), servers(cloud), work.outputs()["tunnels"]
+    assert len(first) == 4
+    with pytest.raises(EngineError, match="protected"):
+        work.run(["destroy", *where])
+    work.run(["destroy", *where, "--exclude-protected"])
+    assert addresses(cloud) == first
+    assert servers(cloud) == {}
+    work.run(["up", *where])
+    assert addresses(cloud) == first
+    again = servers(cloud)
+    assert {name: address for name, (address, _) in again.items()} == {n: a for n, (a, _) in machines.items()}
+    assert all(again[name][1] != machines[name][1] for name in machines)
+    assert all(work.outputs()["tunnels"][name]["public_key"] != keys[name]["public_key"] for name in keys)
+    set_addresses(work, "release")
+    work.run(["up", *where])
+    work.run(["destroy", *where])
+    assert addresses(cloud) == {}
+    assert not any(found for account in ask_control(cloud, "objects").values() for found in account.values())
