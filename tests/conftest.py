@@ -24,6 +24,7 @@ def _refuse(*arguments: Any, **_: Any) -> NoReturn:
 TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines"}
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of one lab together, and begin with the longest group."""
     for item in items:

@@ -63,7 +63,8 @@ class Journal:
                 urn = child_urn(row.urn, row.parent, renamed[row.parent])
                 if urn != row.urn:
                     renamed.setdefault(row.urn, urn)
-            if (row.urn in renamed and row.delete) or (row.urn in renamed and row.parent in renamed):
+            # Also one that is found under its new name and not yet done: what it carries names it so already.
+            if row.urn in renamed:
                 current = replace(current, urn=renamed[row.urn])
             result.append(current)
         return ordered(result)

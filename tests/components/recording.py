@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -10,6 +11,9 @@ from pulumi.runtime import mocks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# The SDK takes the thread's own loop, which another test may have closed. This one is never closed: with it would end
+# threads in which the SDK's mocks have left loops of their own open.
+LOOP = asyncio.new_event_loop()
 SIG = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 ADDRESSES = {"ipv4": "198.51.100.{n}", "ipv6": "2001:db8:{n}::"}
@@ -57,8 +61,12 @@ def record(build: Callable[[], Any], *, stack: str = "dev") -> Recorder:
 
 def run(recorder: Recorder, build: Callable[[], Any], *, stack: str = "dev") -> None:
     """Run a program under the given mocks to its end; what it raises is raised here."""
-    pulumi.runtime.set_mocks(recorder, project="farshore", stack=stack, preview=False)
-    pulumi.runtime.test(build)()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+    asyncio.set_event_loop(LOOP)
+    try:
+        pulumi.runtime.set_mocks(recorder, project="farshore", stack=stack, preview=False)
+        pulumi.runtime.test(build)()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+    finally:
+        asyncio.set_event_loop(None)
 
 
 def is_secret(value: Any) -> bool:

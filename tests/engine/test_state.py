@@ -348,3 +348,15 @@ def test_what_is_gone_is_named_by_nobody_and_its_children_move_up() -> None:
     assert prune(row("other", "kept"), gone).dependencies == (urn("kept"),)
     untouched = row("same")
     assert prune(untouched, gone) is untouched
+
+
+def test_a_state_saved_between_a_new_name_and_its_step_is_whole() -> None:
+    """A component found by an alias may wait for its step while a child is saved: both bear the new name."""
+    group, child = row("g"), replace(row("g-first"), parent=urn("g"))
+    saved: list[list[Row]] = []
+    journal = Journal(Snapshot(rows=(group, child)), lambda rows, _: saved.append(rows))
+    journal.renamed[urn("g")] = urn("k")
+    journal.save()
+    check_rows(saved[-1])
+    assert [kept.urn for kept in saved[-1]] == [urn("k"), saved[-1][1].urn]
+    assert saved[-1][1].parent == urn("k")

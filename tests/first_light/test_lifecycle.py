@@ -64,7 +64,7 @@ def test_up_again_says_that_nothing_changes_and_touches_nothing(deployed: Deploy
     assert deployed.control("requests/count")["count"] - count == 2
     assert existing(deployed) == before
     assert {name: deployed.machine(name).leader_pid for name in leaders} == leaders
-    assert deployed.control("unmodelled") == {"unmodelled": []}
+    assert deployed.control("unmodelled") == []
 
 
 def test_a_preview_of_a_new_stack_makes_no_request(deployed: Deployed, tmp_path: Path) -> None:
