@@ -289,7 +289,7 @@ def test_cancel_ends_a_running_script(tmp_path: Path) -> None:
     """After Cancel the script is gone and its call has failed."""
     with running_plugin("command", cwd=tmp_path) as driven, ThreadPoolExecutor(1) as pool:
         driven.configure({})
-        script = f"touch {tmp_path}/begun; exec sleep 600"
+        script = f"touch {tmp_path}/begun; sleep 600; true"  # the shell's child holds the script's output open
         waiting = pool.submit(driven.create, COMMAND, {"create": script})
         until(lambda: True if (tmp_path / "begun").exists() else None, what="the script's start")
         driven.call("Cancel", Empty(), Empty)

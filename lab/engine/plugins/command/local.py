@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -33,7 +34,7 @@ class Running:
         with self._lock:
             self._processes.add(process)
             if self._cancelled:
-                process.kill()
+                _kill(process)
 
     def remove(self, process: subprocess.Popen[bytes]) -> None:
         """Forget a process that was waited for."""
@@ -45,7 +46,13 @@ class Running:
         with self._lock:
             self._cancelled = True
             for process in self._processes:
-                process.kill()
+                _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a script with all that it has started: it leads a process group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def previous_outputs(inputs: Properties, previous: Properties) -> dict[str, str]:
@@ -86,6 +93,7 @@ def run_here(target: Target, running: Running, command: str, inputs: Properties,
             stdin=subprocess.PIPE if text else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            process_group=0,
         )
     except OSError as failure:
         raise PluginError(transcript.failure(_not_started(failure, arguments[0]), command)) from failure
