@@ -3,7 +3,7 @@ python := .venv/bin/python
 LAB ?= lab
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check golden bench lock
+.PHONY: help up down test test-long check golden bench lock
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -17,11 +17,14 @@ down: ## remove exactly what `make up` made
 test: check ## every test of the default run
 	$(python) -m pytest -n 2 --dist loadgroup
 
+test-long: ## what takes too long for the default run
+	$(python) -m pytest -n 2 --dist loadgroup -m long
+
 check: ## what every commit passes: format, lint, types, and the tests that need no lab
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(python) -m pytest -q -m 'not lab'
+	$(python) -m pytest -q -m 'not lab and not long'
 
 golden: ## write the rendered trees anew; read the diff
 	$(python) -m tests.trees

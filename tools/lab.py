@@ -28,7 +28,7 @@ T = TypeVar("T")
 @app.command()
 def up(
     name: Name = "lab",
-    stack_file: Annotated[Path, typer.Option(help="What to deploy.")] = ROOT / "Pulumi.lab.yaml",
+    stack_file: Annotated[Path, typer.Option(readable=False, help="What to deploy.")] = ROOT / "Pulumi.lab.yaml",
     image: Annotated[Literal["stock", "fast"], typer.Option(help="stock: packages come by cloud-init.")] = "fast",
     port: Annotated[int, typer.Option(help="Of the cloud's API; 0 for any.")] = 0,
 ) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,56 +15,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.lab
-AT_ONCE = 2
-WITHIN_S = 300
+# Under other names in the default run: those in which names decide most. `make test-long` runs all of them.
+BY_NAME = {"02-component", "04-replace-cascade", "06-stash", "08-aliases", "12-providers", "13-parent-move"}
+Record = Callable[["Path"], Any]
 
 
 @pytest.fixture(scope="module")
-def recordings(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Any]]]:
-    """Record every collected scenario, two at a time, while the tests wait for theirs."""
+def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
+    """Run one scenario with the stand-in, with a home of its own."""
     folder = tmp_path_factory.mktemp("vectors")
-    given = {key: os.environ.get(key) for key in ("PULUMI_HOME", "PYTHONPATH")}
-    os.environ["PULUMI_HOME"] = str(folder / "home")
-    os.environ["PYTHONPATH"] = str(ROOT)
-    record = recorder().record
-    wanted = {item.name for item in request.session.items}
-    pool = ThreadPoolExecutor(AT_ONCE)
-    futures = {}
-    for name in SCENARIOS:
-        if f"test_a_scenario_goes_as_recorded[{name}]" in wanted:
-            futures[name] = pool.submit(record, VECTORS / name, sys.prefix)
-        if f"test_a_scenario_goes_as_recorded_under_other_names[{name}]" in wanted:
-            futures[f"renamed {name}"] = pool.submit(
-                record, renamed(VECTORS / name, folder / "renamed" / name), sys.prefix
-            )
-    try:
-        yield futures
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for key, value in given.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULUMI_HOME", str(folder / "home"))
+        patch.setenv("PYTHONPATH", str(ROOT))
+        run = recorder().record
+        yield lambda scenario: run(scenario, sys.prefix)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_goes_as_recorded(name: str, recordings: dict[str, Future[Any]]) -> None:
+def test_a_scenario_goes_as_recorded(name: str, record: Record) -> None:
     """Exit codes, operations, log, outputs and state are those of the real engine."""
-    seen = recordings[name].result(WITHIN_S)
-    assert list(load("compare").differences(name, expected(VECTORS / name), seen)) == []
+    assert list(load("compare").differences(name, expected(VECTORS / name), record(VECTORS / name))) == []
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_goes_as_recorded_under_other_names(
-    name: str, recordings: dict[str, Future[Any]], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in BY_NAME else pytest.mark.long) for name in SCENARIOS]
+)
+def test_a_scenario_goes_as_recorded_under_other_names(name: str, record: Record, tmp_path: Path) -> None:
     """Names mean nothing: with all of them changed, and their order reversed, the same happens."""
-    seen = recordings[f"renamed {name}"].result(WITHIN_S)
-    want = expected(renamed(VECTORS / name, tmp_path))
-    assert list(load("compare").differences(name, want, seen)) == []
+    other = renamed(VECTORS / name, tmp_path / name)
+    assert list(load("compare").differences(name, expected(other), record(other))) == []
 
 
 def test_renaming_changes_program_and_expectation_alike(tmp_path: Path) -> None:

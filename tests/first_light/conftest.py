@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def watched() -> Iterator[tuple[Deployed, Watcher]]:
     """Deploy once, with an eye on every process's arguments and environment while it happens."""
-    name = lab_name("d")
+    name = lab_name("fl")
     watcher = Watcher()
     try:
         with watcher:

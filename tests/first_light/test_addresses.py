@@ -22,7 +22,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Lab]:
     """A cloud without machines."""
-    lab = Lab.start(lab_name("a"), tmp_path / "cloud", accounts=("edge", "vault"), machines="none")
+    lab = Lab.start(lab_name("fa"), tmp_path / "cloud", accounts=("edge", "vault"), machines="none")
     try:
         yield lab
     finally:

@@ -102,7 +102,7 @@ def test_production_previews_cleanly_once_tokens_are_set(tmp_path: Path) -> None
 
 def test_stock_machines_end_as_the_fast_ones_do(deployed: Deployed) -> None:
     """A provider's image gets its packages by cloud-init, and has the same files and units in the end."""
-    name = lab_name("s")
+    name = lab_name("fs")
     try:
         done = farshore("lab", "up", "--name", name, "--image", "stock")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -132,7 +132,7 @@ def _shape(deployed: Deployed, host: str) -> str:
 @pytest.fixture
 def another() -> Iterator[str]:
     """A lab's name; whatever was started under it is removed."""
-    name = lab_name("i")
+    name = lab_name("fi")
     yield name
     farshore("lab", "down", "--name", name)
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A cloud without machines: enough to see that nothing was asked of it."""
-    lab = Lab.start(lab_name("r"), tmp_path_factory.mktemp("cloud"), accounts=("edge", "vault"), machines="none")
+    lab = Lab.start(lab_name("fr"), tmp_path_factory.mktemp("cloud"), accounts=("edge", "vault"), machines="none")
     try:
         yield lab
     finally:
@@ -147,7 +147,7 @@ def test_a_bad_name(cloud: Lab) -> None:
 def test_a_port_in_use(tmp_path: Path) -> None:
     """The message names the port; nothing is left of the lab."""
     del tmp_path
-    name = lab_name("p")
+    name = lab_name("fp")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -162,6 +162,6 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 def test_a_stack_file_that_is_not_there() -> None:
     """The message names the file."""
-    done = farshore("lab", "up", "--name", lab_name("f"), "--stack-file", "/nowhere/Pulumi.x.yaml")
+    done = farshore("lab", "up", "--name", lab_name("ff"), "--stack-file", "/nowhere/Pulumi.x.yaml")
     assert done.returncode == 2
     assert "/nowhere/Pulumi.x.yaml: No such file or directory, allowed: a stack file" in done.stderr
