@@ -53,12 +53,18 @@ class Workspace:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """What the engine is told: nothing of the caller's own Pulumi, and no secret."""
+        """What the engine is told: nothing of the caller's own stacks, and no secret.
+
+        Pulumi's own engine keeps its plugins at home, so its home stays the caller's.
+        """
         kept = {
             key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "HCLOUD_", "PYTHONPATH"))
         }
+        if self.engine == str(STAND_IN):
+            kept["PULUMI_HOME"] = str(self.folder / "home")
+        elif "PULUMI_HOME" in os.environ:
+            kept["PULUMI_HOME"] = os.environ["PULUMI_HOME"]
         return kept | {
-            "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -1,0 +1,74 @@
+"""Pulumi's own engine and plugins, where they are on PATH: the same recordings, the same program, the same state.
+
+Where they are not, each of these tests says that it did not run; nothing stands in for them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.client import Lab
+from tests.engine.vectors import SCENARIOS, VECTORS, expected, load, recorder
+from tests.first_light.deployed import ROOT, ask_control, lab_name
+from tools.workspace import STAND_IN, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.lab, pytest.mark.pulumi]
+
+
+@pytest.fixture(scope="session")
+def pulumi() -> str:
+    """Pulumi's own command."""
+    found = shutil.which("pulumi")
+    if found is None:
+        pytest.skip("pulumi is not on PATH: nothing of Pulumi's own engine was run")
+    return found
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Lab]:
+    """A cloud without machines."""
+    lab = Lab.start(lab_name("pu"), tmp_path / "cloud", accounts=("edge", "vault"), machines="none")
+    try:
+        yield lab
+    finally:
+        lab.stop()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_recordings_are_what_it_does(pulumi: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded anew, each scenario is as it was."""
+    module = recorder()
+    monkeypatch.setattr(module, "PULUMI", [pulumi])
+    differences = load("compare").differences(name, expected(VECTORS / name), module.record(VECTORS / name, sys.prefix))
+    assert list(differences) == []
+
+
+def test_the_program_deploys_with_it_and_either_engine_reads_the_others_state(
+    pulumi: str, cloud: Lab, tmp_path: Path
+) -> None:
+    """The unmodified program, two accounts, the real plugins: up, nothing to change for either engine, destroy."""
+    work = Workspace(folder=tmp_path / "pulumi", stack="real", endpoint=cloud.endpoint)
+    assert work.engine == pulumi
+    work.prepare(ROOT / "Pulumi.lab.yaml", cloud.tokens)
+    where = ["--stack", "real", "--config-file", str(work.stack_file), "--non-interactive"]
+    assert "26 to create" in work.run(["preview", *where]).replace("+ ", "")
+    work.run(["up", "--yes", "--skip-preview", *where])
+    assert work.outputs()["origins"]["www.example.com"]["address"] == "10.0.0.2"
+    work.run(["preview", "--expect-no-changes", *where])
+    environment = work.environment | {"PULUMI_HOME": str(tmp_path / "home")}
+    preview = [str(STAND_IN), "preview", "--expect-no-changes", *where]
+    other = subprocess.run(preview, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert other.returncode == 0, other.stdout + other.stderr
+    work.run(["destroy", "--yes", "--skip-preview", *where])
+    assert not any(found for account in ask_control(cloud, "objects").values() for found in account.values())
+    assert ask_control(cloud, "unmodelled") == []
