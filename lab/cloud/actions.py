@@ -14,7 +14,7 @@ from lab.cloud.listing import by_fields, in_order, page
 from lab.cloud.reply import ApiError, Reply, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from lab.cloud.project import Project
     from lab.cloud.records import Action
@@ -31,7 +31,7 @@ def look_at(project: Project, action: Action) -> Json:
 
 def settle(project: Project, action: Action) -> None:
     """End an action that was looked at often enough, or that has lasted long enough."""
-    if action.status != "running":
+    if action.status != "running" or action.endless:
         return
     lasted_s = project.now_s() - action.started_s
     if action.polls_left > 0 and lasted_s < project.settings.action_lasts_s:
@@ -55,21 +55,27 @@ def show_action(action: Action) -> Json:
     }
 
 
-def action_routes(singular: str, plural: str) -> tuple[Route, ...]:
-    """Return the routes of one resource's actions: of all, one of all, of one object, one of those."""
+def action_routes(singular: str, plural: str, number_in: Callable[[Call], int]) -> tuple[Route, ...]:
+    """Return the routes of one resource's actions: of all, one of all, of one object, one of those.
+
+    Args:
+        singular: Hetzner's word for one.
+        plural: Hetzner's word for many, and its path.
+        number_in: Returns the id of the object that a path names.
+    """
 
     def of_all(call: Call) -> Reply:
         return _listed(call, _concerning(call.project, singular, None))
 
     def of_one(call: Call) -> Reply:
-        return _listed(call, _concerning(call.project, singular, call.number(singular)))
+        return _listed(call, _concerning(call.project, singular, number_in(call)))
 
     def one_of_all(call: Call) -> Reply:
         return _one(call, _concerning(call.project, singular, None), call.number("action"))
 
     def one_of_one(call: Call) -> Reply:
         number = call.number("action", 1)
-        return _one(call, _concerning(call.project, singular, call.number(singular)), number)
+        return _one(call, _concerning(call.project, singular, number_in(call)), number)
 
     return (
         Route(method="GET", pattern=f"/{plural}/actions", handler=of_all),

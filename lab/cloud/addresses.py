@@ -56,3 +56,10 @@ def take_ipv6(ledger: Ledger) -> str:
 def hardware_address(server_id: int) -> str:
     """Return the MAC address of a server's public interface, in the block that Hetzner's servers show."""
     return ":".join(f"{byte:02x}" for byte in (0x96, 0x00, *server_id.to_bytes(4, "big")))
+
+
+def take_private_mac(ledger: Ledger) -> str:
+    """Take the hardware address of a new private interface; each attachment gets one of its own."""
+    number = ledger.next_private_mac
+    ledger.next_private_mac = number + 1
+    return ":".join(f"{byte:02x}" for byte in (0x86, 0x00, *number.to_bytes(4, "big")))

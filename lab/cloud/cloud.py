@@ -32,7 +32,7 @@ HOUR_S = 3600
 NOT_IMPLEMENTED = 501
 FORMAT = 1
 STATE: TypeAdapter[State] = TypeAdapter(State)
-LISTED = ("servers", "primary_ips", "ssh_keys", "firewalls", "placement_groups", "volumes")
+LISTED = ("servers", "primary_ips", "ssh_keys", "firewalls", "placement_groups", "volumes", "networks", "zones")
 
 
 def _now() -> datetime:
@@ -43,11 +43,22 @@ def _password() -> str:
     return secrets.token_urlsafe(12)
 
 
+def _holder(tokens: Mapping[str, Sequence[str]], token: str) -> str | None:
+    """Return the project that has a token, or None; every token is compared, in constant time."""
+    found = None
+    for name, of_one in tokens.items():
+        for known in of_one:
+            if hmac.compare_digest(known.encode(), token.encode()):
+                found = name
+    return found
+
+
 class Cloud:
     """Every project, and the one door to all of them.
 
     Args:
         accounts: Name of each project to the tokens that open it; a token opens one project only.
+        readers: Name of a project to tokens that may only read it: every method but GET is `forbidden`.
         settings: The lab's knobs; a test may change its fields at any time.
         catalogue: What can be ordered.
         clock: Returns the time, with its zone.
@@ -63,18 +74,23 @@ class Cloud:
         self,
         accounts: Mapping[str, Sequence[str]],
         *,
+        readers: Mapping[str, Sequence[str]] | None = None,
         settings: Settings | None = None,
         catalogue: Catalogue | None = None,
         clock: Callable[[], datetime] = _now,
         password: Callable[[], str] = _password,
         on_change: Callable[[tuple[Wish, ...]], None] | None = None,
     ) -> None:
-        tokens = [token for of_one in accounts.values() for token in of_one]
+        readers = readers if readers is not None else {}
+        for name in sorted(set(readers) - set(accounts)):
+            raise ValueError(f"readers: project {name!r} has no account; name one of the accounts")
+        tokens = [token for of_one in (*accounts.values(), *readers.values()) for token in of_one]
         if len(set(tokens)) != len(tokens):
-            raise ValueError("accounts: one token opens two projects, allowed is one; give each its own")
+            raise ValueError("accounts: one token opens two projects or both ways, allowed is one; give each its own")
         if "" in tokens:
             raise ValueError("accounts: an empty token, allowed is any other; it would open a project to everybody")
         self.accounts = {name: tuple(of_one) for name, of_one in accounts.items()}
+        self.readers = {name: tuple(of_one) for name, of_one in readers.items()}
         self.settings = settings if settings is not None else Settings()
         self.catalogue = catalogue if catalogue is not None else load_catalogue()
         self.clock = clock
@@ -104,7 +120,10 @@ class Cloud:
         if limits is None:
             reply = ApiError("rate_limit_exceeded", "limit of requests per hour reached").reply()
             return replace(reply, headers={**self._rate(0.0), **self._correlation()})
-        reply = self.projects[account].handle(method, path, query, body)
+        if method != "GET" and _holder(self.readers, token) is not None:
+            reply = ApiError("forbidden", "insufficient permissions for this request").reply()
+        else:
+            reply = self.projects[account].handle(method, path, query, body)
         if reply.status == NOT_IMPLEMENTED:
             self.unmodelled.append(f"{method} {path}")
         if method != "GET":
@@ -112,13 +131,9 @@ class Cloud:
         return replace(reply, headers={**reply.headers, **self._rate(limits), **self._correlation()})
 
     def account_of(self, token: str) -> str | None:
-        """Return the project that a token opens, or None; every token is compared, in constant time."""
-        found = None
-        for name, tokens in self.accounts.items():
-            for known in tokens:
-                if hmac.compare_digest(known.encode(), token.encode()):
-                    found = name
-        return found
+        """Return the project that a token opens, be it for reading only, or None."""
+        writes, reads = _holder(self.accounts, token), _holder(self.readers, token)
+        return writes if writes is not None else reads
 
     def wishes(self) -> tuple[Wish, ...]:
         """Return every server that shall exist, of all projects, in the order of their ids."""

@@ -5,11 +5,17 @@ Pure: this module decides, `server` carries it out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.cloud.settings import Settings
 
 
 class Fault(BaseModel):
@@ -28,6 +34,9 @@ class Fault(BaseModel):
         drop: The connection is cut: `before` it is carried out, `after` it and before any answer, or `half`
             way through the answer.
         action: It is carried out, but its actions end in `error` with this code.
+        endless: It is carried out, but its actions never end.
+        sold_out: It is carried out while this location is sold out: a server that is ordered there is 412.
+        no_boot: It is carried out, but a server that it starts never comes up, although the API says it runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,16 +52,43 @@ class Fault(BaseModel):
     message: str = "the lab was asked to fail here"
     drop: Literal["before", "after", "half"] | None = None
     action: str | None = None
+    endless: bool = False
+    sold_out: str | None = None
+    no_boot: bool = False
 
     @model_validator(mode="after")
     def _does_something(self) -> Fault:
-        if self.status is None and self.drop is None and self.action is None and not self.delay_s:
-            raise ValueError("a fault needs one of status, drop, action and delay_s")
+        refused_or_cut = self.status is not None or self.drop is not None or self.delay_s > 0
+        if not refused_or_cut and not self.bends():
+            raise ValueError("a fault needs one of status, drop, action, endless, sold_out, no_boot and delay_s")
         return self
+
+    def bends(self) -> bool:
+        """Tell whether a request that is carried out meets other settings than usual."""
+        return self.action is not None or self.sold_out is not None or self.endless or self.no_boot
 
     def fits(self, method: str, path: str, account: str | None) -> bool:
         """Tell whether a request is one that the fault is meant for."""
         return self.method in ("*", method) and fnmatchcase(path, self.path) and self.account in (None, account)
+
+
+@contextmanager
+def bent(settings: Settings, fault: Fault | None) -> Iterator[None]:
+    """Let a fault's settings hold while one request is carried out."""
+    before = replace(settings)
+    if fault is not None and fault.action is not None:
+        settings.action_faults = {"*": (fault.action, "the lab was asked to fail here")}
+    if fault is not None and fault.endless:
+        settings.endless_actions = {"*"}
+    if fault is not None and fault.sold_out is not None:
+        settings.no_capacity = settings.no_capacity | {("*", fault.sold_out)}
+    if fault is not None and fault.no_boot:
+        settings.no_boot = True
+    try:
+        yield
+    finally:
+        settings.action_faults, settings.endless_actions = before.action_faults, before.endless_actions
+        settings.no_capacity, settings.no_boot = before.no_capacity, before.no_boot
 
 
 @dataclass(kw_only=True)

@@ -94,6 +94,7 @@ class Project:
             resources=list(resources),
             polls_left=self.settings.action_polls,
             fault=faults.get(command, faults.get("*")),
+            endless=not self.settings.endless_actions.isdisjoint((command, "*")),
         )
         self.ledger.next_action_id += 1
         self.tables.actions[action.id] = action

@@ -73,6 +73,44 @@ class PlacementGroup(Record):
 
 
 @dataclass(kw_only=True)
+class Subnet:
+    """A part of a network, in one network zone."""
+
+    type: Literal["cloud", "server"]
+    ip_range: str
+    network_zone: str
+
+
+@dataclass(kw_only=True)
+class NetworkRoute:
+    """Where a network sends what is for `destination`."""
+
+    destination: str
+    gateway: str
+
+
+@dataclass(kw_only=True)
+class Network(Record):
+    """A private network; servers name the networks that they are attached to."""
+
+    ip_range: str
+    subnets: list[Subnet] = field(default_factory=list)
+    routes: list[NetworkRoute] = field(default_factory=list)
+    expose_routes_to_vswitch: bool = False
+    delete_protected: bool = False
+
+
+@dataclass(kw_only=True)
+class PrivateNet:
+    """A server's interface in a network."""
+
+    network: int
+    ip: str
+    mac_address: str
+    alias_ips: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
 class Server(Record):
     """A server; its addresses, volumes and firewalls are found in their own records.
 
@@ -85,6 +123,9 @@ class Server(Record):
         running: Powered on.
         boot: Counts boots that were asked for.
         rebuild: Counts rebuilds.
+        dead: Its last boot failed in silence: it runs by the API, not in the world.
+        rescue: Its next boot is one of the rescue system.
+        private_nets: Its interfaces in networks, in the order of their making.
     """
 
     server_type: str
@@ -100,6 +141,9 @@ class Server(Record):
     backup_window: str | None = None
     delete_protected: bool = False
     rebuild_protected: bool = False
+    dead: bool = False
+    rescue: bool = False
+    private_nets: list[PrivateNet] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -114,6 +158,35 @@ class Volume(Record):
 
 
 @dataclass(kw_only=True)
+class DnsRecord:
+    """One value of an RRset."""
+
+    value: str
+    comment: str = ""
+
+
+@dataclass(kw_only=True)
+class Rrset:
+    """All records of one name and type in a zone; `ttl` None is the zone's."""
+
+    name: str
+    type: str
+    ttl: int | None
+    records: list[DnsRecord]
+    labels: dict[str, str] = field(default_factory=dict)
+    change_protected: bool = False
+
+
+@dataclass(kw_only=True)
+class Zone(Record):
+    """A primary DNS zone; `rrsets` has them by their id at the API (`www/A`)."""
+
+    ttl: int
+    rrsets: dict[str, Rrset] = field(default_factory=dict)
+    delete_protected: bool = False
+
+
+@dataclass(kw_only=True)
 class Action:
     """One thing under way: who it concerns, and how many looks it takes until it is over.
 
@@ -121,6 +194,7 @@ class Action:
         started_s: Clock of the start, in seconds since 1970.
         polls_left: Looks that still see it `running`.
         fault: Code and message it will end with; None ends in `success`.
+        endless: It stays `running` for good.
     """
 
     id: int
@@ -132,6 +206,7 @@ class Action:
     resources: list[tuple[str, int]]  # kind and id; the first is what it is done to
     polls_left: int
     fault: tuple[str, str] | None = None
+    endless: bool = False
 
 
 @dataclass(kw_only=True)
@@ -142,8 +217,10 @@ class Tables:
     primary_ips: dict[int, PrimaryIp] = field(default_factory=dict)
     firewalls: dict[int, Firewall] = field(default_factory=dict)
     placement_groups: dict[int, PlacementGroup] = field(default_factory=dict)
+    networks: dict[int, Network] = field(default_factory=dict)
     servers: dict[int, Server] = field(default_factory=dict)
     volumes: dict[int, Volume] = field(default_factory=dict)
+    zones: dict[int, Zone] = field(default_factory=dict)
     actions: dict[int, Action] = field(default_factory=dict)
 
 
@@ -155,6 +232,7 @@ class Ledger:
         next_id: Id of the next object.
         next_action_id: Id of the next action.
         next_ipv6: Third group of the next IPv6 prefix.
+        next_private_mac: Number of the next private interface.
         fresh_ipv4: Per range, how many of its addresses were ever given out.
         freed_ipv4: Per range, addresses that came back, the oldest first.
     """
@@ -162,6 +240,7 @@ class Ledger:
     next_id: int = 1001
     next_action_id: int = 1
     next_ipv6: int = 1
+    next_private_mac: int = 1
     fresh_ipv4: dict[str, int] = field(default_factory=dict)
     freed_ipv4: dict[str, list[str]] = field(default_factory=dict)
 

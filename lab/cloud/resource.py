@@ -62,7 +62,7 @@ class Resource(Generic[R]):
         """Return the routes that read: one, list, and the actions of one and of all."""
         return (
             Route(method="GET", pattern=f"/{self.plural}", handler=self.listed),
-            *action_routes(self.singular, self.plural),
+            *action_routes(self.singular, self.plural, self.number_in),
             Route(method="GET", pattern=f"/{self.plural}/*", handler=self.answer_one),
         )
 
@@ -77,9 +77,13 @@ class Resource(Generic[R]):
         except KeyError:
             raise not_found(self.singular, number) from None
 
+    def number_in(self, call: Call) -> int:
+        """Return the id that stands in the path, be there such an object or not."""
+        return call.number(self.singular)
+
     def named_in(self, call: Call) -> R:
-        """Return the one whose id stands in the path."""
-        return self.get(call.project, call.number(self.singular))
+        """Return the one that the path names."""
+        return self.get(call.project, self.number_in(call))
 
     def answer_one(self, call: Call) -> Reply:
         """Answer GET of one."""

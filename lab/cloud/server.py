@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from lab.cloud.control import bearer, control_routes
 from lab.cloud.cutting import CutResponse, CuttableProtocol
-from lab.cloud.faults import Faults
+from lab.cloud.faults import Faults, bent
 from lab.cloud.reply import ApiError, Reply, error_body
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ class _Door:
         if fault.status is not None:
             response = _refused(fault.status, fault)
         else:
-            response = _rendered(await self._carried_out(request, path, fault.action))
+            response = _rendered(await self._carried_out(request, path, fault))
         await asyncio.sleep(fault.delay_s)
         if fault.drop is not None:
             return CutResponse(response if fault.drop == "half" else None)
         return response
 
-    async def _carried_out(self, request: Request, path: str, action_fault: str | None) -> Reply:
+    async def _carried_out(self, request: Request, path: str, fault: Fault | None) -> Reply:
         raw = await request.body()
         body: Any = None
         if raw:
@@ -90,15 +90,9 @@ class _Door:
                 return ApiError("json_error", "invalid JSON input").reply()
             if not isinstance(body, dict):
                 return ApiError("json_error", "the body is not a JSON object").reply()
-        settings = self.cloud.settings
-        before = settings.action_faults
-        if action_fault is not None:
-            settings.action_faults = {"*": (action_fault, "the lab was asked to fail here")}
-        try:
-            query = tuple(request.query_params.multi_items())
+        query = tuple(request.query_params.multi_items())
+        with bent(self.cloud.settings, fault):
             return self.cloud.handle(bearer(request), request.method, path, query, body)
-        finally:
-            settings.action_faults = before
 
 
 def make_app(

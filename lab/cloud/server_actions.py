@@ -5,7 +5,9 @@ Pure. Source: https://docs.hetzner.cloud/reference/cloud#server-actions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
@@ -16,6 +18,7 @@ from lab.cloud.reply import ApiError, Reply, invalid_input
 from lab.cloud.resource import Protection, check_unprotected
 from lab.cloud.server_creation import check_capacity, check_user_data, find_image, unsupported_location
 from lab.cloud.servers import SERVERS, check_unlocked
+from lab.cloud.ssh_keys import find_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +40,13 @@ class Rebuild(Body):
 
     image: str | int
     user_data: str | None = None
+
+
+class EnableRescue(Body):
+    """The body of `enable_rescue`."""
+
+    type: Literal["linux64"] = "linux64"
+    ssh_keys: list[int] = Field(default_factory=list)
 
 
 class JoinGroup(Body):
@@ -87,7 +97,12 @@ def _plain(verb: str, command: str, effect: Callable[[Server], None]) -> Route:
 
     def handler(call: Call) -> Reply:
         server = _unlocked(call)
+        before = server.boot
         effect(server)
+        if server.boot != before:
+            # The world has no rescue system: a server that is in it stays down there, for this one boot.
+            server.dead = call.project.settings.no_boot or server.rescue
+            server.rescue = False
         return call.project.acted(command, ("server", server.id))
 
     return Route(method="POST", pattern=f"/servers/*/actions/{verb}", handler=handler)
@@ -122,9 +137,29 @@ def _rebuild(call: Call) -> Reply:
     server.rebuild += 1
     server.boot += 1
     server.running = True
+    server.dead = project.settings.no_boot
     action = project.start_action("rebuild_server", ("server", server.id))
     password = None if server.public_keys else project.password()
     return Reply(status=201, body={"action": show_action(action), "root_password": password})
+
+
+def _enable_rescue(call: Call) -> Reply:
+    server, wanted, project = _unlocked(call), call.read(EnableRescue), call.project
+    if server.rescue:
+        raise ApiError("conflict", "the rescue system is already enabled")
+    for key in wanted.ssh_keys:
+        find_key(project, key)
+    server.rescue = True
+    action = project.start_action("enable_rescue", ("server", server.id))
+    return Reply(status=201, body={"action": show_action(action), "root_password": project.password()})
+
+
+def _disable_rescue(call: Call) -> Reply:
+    server = _unlocked(call)
+    if not server.rescue:
+        raise ApiError("conflict", "the rescue system is not enabled")
+    server.rescue = False
+    return call.project.acted("disable_rescue", ("server", server.id))
 
 
 def _reset_password(call: Call) -> Reply:
@@ -184,6 +219,8 @@ ROUTES = (
     _route("change_type", _change_type),
     _route("rebuild", _rebuild),
     _route("reset_password", _reset_password),
+    _route("enable_rescue", _enable_rescue),
+    _route("disable_rescue", _disable_rescue),
     _route("change_protection", _change_protection),
     _route("change_dns_ptr", _change_dns_ptr),
     _route("add_to_placement_group", _add_to_placement_group),

@@ -17,6 +17,7 @@ from lab.cloud.placement_groups import joinable_group
 from lab.cloud.primary_ips import PRIMARY_IPS, check_assignable, make_address
 from lab.cloud.records import AddressType, PrimaryIp, Server
 from lab.cloud.reply import ApiError, Reply, invalid_input
+from lab.cloud.server_networks import attach, attachable_networks
 from lab.cloud.servers import SERVERS, check_host_name
 from lab.cloud.ssh_keys import find_key
 from lab.cloud.volumes import attachable_volume
@@ -105,8 +106,6 @@ def check_user_data(user_data: str) -> None:
 def _create(call: Call) -> Reply:
     wanted = call.read(CreateServer)
     project = call.project
-    if wanted.networks:
-        raise ApiError("not_implemented", "the lab does not model networks")
     check_host_name(wanted.name)
     check_labels(wanted.labels)
     check_user_data(wanted.user_data)
@@ -121,7 +120,8 @@ def _create(call: Call) -> Reply:
     volumes = [attachable_volume(project, number, place.name) for number in wanted.volumes]
     if wanted.placement_group is not None:
         joinable_group(project, wanted.placement_group)
-    given = _given_addresses(project, wanted.public_net, place.name)
+    given = _given_addresses(project, wanted.public_net, place.name, alone=not wanted.networks)
+    networks = attachable_networks(project, wanted.networks, place.network_zone)
     if len(project.tables.servers) >= project.settings.server_limit:
         text = f"a project holds {project.settings.server_limit} servers at most"
         raise ApiError("resource_limit_exceeded", text)
@@ -141,6 +141,7 @@ def _create(call: Call) -> Reply:
         placement_group=wanted.placement_group,
         running=wanted.start_after_create,
         boot=int(wanted.start_after_create),
+        dead=wanted.start_after_create and project.settings.no_boot,
     )
     for address in _addresses(project, wanted.public_net, given, place.name):
         address.assignee_id = server.id
@@ -149,6 +150,8 @@ def _create(call: Call) -> Reply:
         firewall.servers.append(server.id)
     for volume in volumes:
         volume.server = server.id
+    for network in networks:
+        attach(project, server, network)
     return _answer(call, server, wanted)
 
 
@@ -156,6 +159,7 @@ def _answer(call: Call, server: Server, wanted: CreateServer) -> Reply:
     project, own = call.project, ("server", server.id)
     action = project.start_action("create_server", own)
     following = [project.start_action("start_server", own)] if wanted.start_after_create else []
+    following += [project.start_action("attach_to_network", own, ("network", n)) for n in wanted.networks]
     following += [project.start_action("attach_volume", own, ("volume", v)) for v in wanted.volumes]
     return SERVERS.reply(
         call,
@@ -179,9 +183,11 @@ def _kind_and_place(project: Project, wanted: CreateServer) -> tuple[ServerType,
     return kind, place
 
 
-def _given_addresses(project: Project, wanted: PublicNet, location: str) -> dict[AddressType, PrimaryIp]:
-    """Return the addresses that are named by id, checked."""
-    if not (wanted.enable_ipv4 or wanted.enable_ipv6):
+def _given_addresses(
+    project: Project, wanted: PublicNet, location: str, *, alone: bool
+) -> dict[AddressType, PrimaryIp]:
+    """Return the addresses that are named by id, checked; a server in no network, `alone`, needs one."""
+    if alone and not (wanted.enable_ipv4 or wanted.enable_ipv6):
         raise invalid_input(("public_net", "a server without networks needs an IPv4 or an IPv6 address"))
     given: dict[AddressType, PrimaryIp] = {}
     asked: tuple[tuple[AddressType, bool, int | None], ...] = (

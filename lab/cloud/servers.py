@@ -20,7 +20,7 @@ from lab.cloud.resource import Named, Resource, check_unprotected
 
 if TYPE_CHECKING:
     from lab.cloud.project import Project
-    from lab.cloud.records import PrimaryIp, Server
+    from lab.cloud.records import PrimaryIp, PrivateNet, Server
     from lab.cloud.reply import Json
 
 # RFC 1123: labels of letters, digits and hyphens, 63 characters each, 253 in all.
@@ -36,7 +36,17 @@ STATUS_DURING = {
     "change_server_type": "migrating",
 }
 # Commands that keep a server locked: a second one meets 423.
-LOCKING = frozenset({*STATUS_DURING, "reboot_server", "reset_server", "enable_backup", "disable_backup"})
+LOCKING = frozenset(
+    {
+        *STATUS_DURING,
+        "reboot_server",
+        "reset_server",
+        "enable_backup",
+        "disable_backup",
+        "enable_rescue",
+        "disable_rescue",
+    }
+)
 
 
 def status_of(project: Project, server: Server) -> str:
@@ -87,12 +97,12 @@ def _show(project: Project, server: Server) -> Json:
             "floating_ips": [],
             "firewalls": [{"id": firewall.id, "status": "applied"} for firewall in firewalls_of(project, server)],
         },
-        "private_net": [],
+        "private_net": [_show_private(net) for net in server.private_nets],
         "server_type": show_server_type(catalogue, kind) if kind else None,
         "location": show_location(place) if place else None,
         "image": show_image(image) if image else None,
         "iso": None,
-        "rescue_enabled": False,
+        "rescue_enabled": server.rescue,
         "locked": False,  # by Hetzner; a running action answers 423 and does not show here
         "backup_window": server.backup_window,
         "outgoing_traffic": 0,
@@ -109,6 +119,15 @@ def _show(project: Project, server: Server) -> Json:
 
 def _show_address(address: PrimaryIp) -> Json:
     return {"id": address.id, "ip": address.ip, "blocked": False}
+
+
+def _show_private(net: PrivateNet) -> Json:
+    return {
+        "network": net.network,
+        "ip": net.ip,
+        "alias_ips": list(net.alias_ips),
+        "mac_address": net.mac_address,
+    }
 
 
 def _pointer(address: PrimaryIp) -> str:

@@ -16,6 +16,9 @@ class Settings:
         action_polls: Looks until an action is over; 1: `running` when made, `success` at the first look.
         action_lasts_s: Seconds until an action is over although nobody looks.
         action_faults: Command, or `*`, to code and message: such actions end in `error`.
+        endless_actions: Commands, or `*`, whose actions never end; what they lock stays locked.
+        no_boot: Servers that are started, restarted or rebuilt stay down, although the API says they run; one that
+            is started again without it comes up.
         no_capacity: Pairs of server type and location, or of `*`, that can't be had: 412.
         server_limit: Servers that one project may have.
         rate_limit: Requests that one project may make an hour; each second gives a share of it back.
@@ -24,6 +27,8 @@ class Settings:
     action_polls: int = 1
     action_lasts_s: float = 5.0
     action_faults: dict[str, tuple[str, str]] = field(default_factory=dict)
+    endless_actions: set[str] = field(default_factory=set)
+    no_boot: bool = False
     no_capacity: set[tuple[str, str]] = field(default_factory=set)
     server_limit: int = 100
     rate_limit: int = 3600

@@ -40,7 +40,7 @@ def _wish(project: Project, server: Server) -> Wish:
         ipv6=IPv6Network(ipv6.ip) if ipv6 else None,
         user_data=server.user_data,
         public_keys=tuple(server.public_keys),
-        running=server.running,
+        running=server.running and not server.dead,
         boot=server.boot,
         rebuild=server.rebuild,
         firewall=tuple(wished_rule(rule) for firewall in firewalls for rule in firewall.rules) if firewalls else None,

@@ -106,3 +106,19 @@ def test_actions_are_found_at_their_objects(a: Client) -> None:
     assert a.refused("GET", f"/servers/{two}/actions/{stop}") == (404, "not_found")
     assert a.refused("GET", f"/firewalls/actions/{stop}") == (404, "not_found")
     assert a.get("/servers/actions?status=running")["actions"] == []
+
+
+def test_an_action_may_never_end(a: Client, clock: Clock) -> None:
+    """Neither looks nor time end it, and its server stays locked; other commands go on."""
+    a.cloud.settings.endless_actions = {"stop_server"}
+    number = a.server()
+    action = a.post(f"/servers/{number}/actions/poweroff")["action"]["id"]
+    a.cloud.settings.endless_actions = set()
+    for _ in range(3):
+        clock.move(3600)
+        assert a.get(f"/actions/{action}")["action"]["status"] == "running"
+    assert a.get(f"/servers/{number}")["server"]["status"] == "stopping"
+    assert a.refused("DELETE", f"/servers/{number}") == (423, "locked")
+    other = a.server("other")
+    a.off(other)
+    assert a.call("DELETE", f"/servers/{other}").status == 200

@@ -22,7 +22,7 @@ PLACES = ["fsn1", "hel1"]
 NOBODY = 9999
 SERVER_VERBS = ["poweron", "poweroff", "reboot", "enable_backup", "remove_from_placement_group"]
 VERBS = ["key", "address", "firewall", "volume", "group", "server", "server", "server", "delete", "power"]
-VERBS += ["rebuild", "assign", "unassign", "attach", "apply", "rename"]
+VERBS += ["rebuild", "assign", "unassign", "attach", "apply", "rename", "network", "join", "leave"]
 
 
 def any_request(pick: Callable[[list[Any]], Any], client: Client) -> Request:
@@ -59,7 +59,9 @@ def any_request(pick: Callable[[list[Any]], Any], client: Client) -> Request:
             body |= {"placement_group": perhaps("placement_groups"), "public_net": net}
             return "POST", "/servers", body
         case "delete":
-            plural = pick(["servers", "primary_ips", "firewalls", "volumes", "ssh_keys", "placement_groups"])
+            plural = pick(
+                ["servers", "primary_ips", "firewalls", "volumes", "ssh_keys", "placement_groups", "networks"]
+            )
             return "DELETE", f"/{plural}/{some(plural)}", None
         case "power":
             return "POST", f"/servers/{some('servers')}/actions/{pick(SERVER_VERBS)}", None
@@ -76,6 +78,14 @@ def any_request(pick: Callable[[list[Any]], Any], client: Client) -> Request:
             target = {"type": "server", "server": {"id": some("servers")}}
             path = f"/firewalls/{some('firewalls')}/actions/apply_to_resources"
             return "POST", path, {"apply_to": [target]}
+        case "network":
+            subnet = {"type": "cloud", "network_zone": "eu-central", "ip_range": "10.0.1.0/29"}
+            return "POST", "/networks", {"name": name, "ip_range": "10.0.0.0/16", "subnets": [subnet]}
+        case "join":
+            path = f"/servers/{some('servers')}/actions/attach_to_network"
+            return "POST", path, {"network": some("networks"), "alias_ips": pick([[], ["10.0.1.2"]])}
+        case "leave":
+            return "POST", f"/servers/{some('servers')}/actions/detach_from_network", {"network": some("networks")}
         case _:
             return "PUT", f"/servers/{some('servers')}", {"name": name}
 
@@ -99,6 +109,12 @@ def check_order(cloud: Cloud, clients: list[Client]) -> None:
     for client in clients:
         assert {ip["assignee_id"] for ip in client.get("/primary_ips")["primary_ips"]} <= servers | {None}
         assert {volume["server"] for volume in client.get("/volumes")["volumes"]} <= servers | {None}
+        own = [server for server in client.get("/servers")["servers"] if server["private_net"]]
+        inside = [
+            (net["network"], ip) for s in own for net in s["private_net"] for ip in (net["ip"], *net["alias_ips"])
+        ]
+        assert len(set(inside)) == len(inside)
+        assert {number for number, _ in inside} <= {lan["id"] for lan in client.get("/networks")["networks"]}
         for firewall in client.get("/firewalls")["firewalls"]:
             assert {target["server"]["id"] for target in firewall["applied_to"]} <= servers
     again = Cloud({"a": [TOKEN_A], "b": [TOKEN_B]}, clock=cloud.clock)
@@ -127,6 +143,11 @@ def test_any_requests_leave_a_cloud_in_order() -> None:
         check_order(cloud, clients)
 
     run()
-    assert {"POST /servers", "DELETE /servers/", "PUT /servers/", "POST /primary_ips", "POST /volumes"} <= set(
-        succeeded
-    )
+    assert {
+        "POST /servers",
+        "DELETE /servers/",
+        "PUT /servers/",
+        "POST /primary_ips",
+        "POST /volumes",
+        "POST /networks",
+    } <= set(succeeded)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from lab.cloud.faults import Fault, Faults
+from lab.cloud.faults import Fault, Faults, bent
+from lab.cloud.settings import Settings
 
 
 def armed(*faults: Fault) -> Faults:
@@ -70,9 +71,28 @@ def test_the_first_fault_that_fits_strikes() -> None:
         {"status": 500, "times": 0},
         {"status": 500, "after": -1},
         {"status": 500, "nonsense": 1},
+        {"endless": False, "no_boot": False},
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
     """A mistyped fault would let a test pass that should not."""
     with pytest.raises(ValidationError):
         Fault.model_validate(fields)
+
+
+def test_settings_are_bent_for_one_request() -> None:
+    """What a fault changes holds inside, what was set before comes back, an error notwithstanding."""
+    settings = Settings(no_capacity={("cx23", "hel1")})
+    fault = Fault(action="action_failed", endless=True, sold_out="fsn1", no_boot=True)
+    with bent(settings, fault):
+        assert settings == Settings(
+            action_faults={"*": ("action_failed", "the lab was asked to fail here")},
+            endless_actions={"*"},
+            no_capacity={("cx23", "hel1"), ("*", "fsn1")},
+            no_boot=True,
+        )
+    with pytest.raises(RuntimeError), bent(settings, fault):
+        raise RuntimeError
+    assert settings == Settings(no_capacity={("cx23", "hel1")})
+    with bent(settings, None), bent(settings, Fault(status=500)):
+        assert settings == Settings(no_capacity={("cx23", "hel1")})

@@ -13,11 +13,13 @@ from hcloud.actions import ActionFailedException
 from hcloud.firewalls import FirewallResource, FirewallResourceLabelSelector, FirewallRule
 from hcloud.images import Image
 from hcloud.locations import Location
+from hcloud.networks import NetworkRoute, NetworkSubnet
 from hcloud.placement_groups import PlacementGroup
 from hcloud.primary_ips import PrimaryIP
 from hcloud.server_types import ServerType
 from hcloud.servers import Server, ServerCreatePublicNetwork
 from hcloud.ssh_keys import SSHKey
+from hcloud.zones import ZoneRecord
 
 from tests.cloud.driver import KEY_1, TOKEN_B
 
@@ -234,9 +236,9 @@ def test_the_catalogue_is_read(lab: Lab) -> None:
 def test_what_is_missing_reaches_the_client(lab: Lab) -> None:
     """501 with a code of its own, and the lab remembers."""
     with pytest.raises(APIException) as refused:
-        lab.client().networks.get_all()
+        lab.client().load_balancers.get_all()
     assert refused.value.code == "not_implemented"
-    assert lab.cloud.unmodelled == ["GET /networks"]
+    assert lab.cloud.unmodelled == ["GET /load_balancers"]
     lab.cloud.unmodelled.clear()
 
 
@@ -248,3 +250,40 @@ def test_references_by_name_work(lab: Lab) -> None:
     address = client.primary_ips.get_by_id(server.public_net.primary_ipv4.id)
     assert isinstance(address, PrimaryIP)
     assert (address.assignee_id, address.auto_delete) == (server.id, True)
+
+
+def test_a_server_lives_in_a_network(lab: Lab) -> None:
+    """Born in it, moved to another address, and out of it again."""
+    client = lab.client()
+    subnet = NetworkSubnet(type=NetworkSubnet.TYPE_CLOUD, ip_range="10.0.1.0/24", network_zone="eu-central")
+    lan = client.networks.create("lan", "10.0.0.0/16", subnets=[subnet])
+    lan.add_route(NetworkRoute(destination="0.0.0.0/0", gateway="10.0.1.9"))
+    server = created(client, networks=[lan])
+    (net,) = server.private_net
+    assert (net.network.id, net.ip) == (lan.id, "10.0.1.1")
+    lan.reload()
+    assert ([one.id for one in lan.servers], lan.routes[0].gateway) == ([server.id], "10.0.1.9")
+    server.detach_from_network(lan).wait_until_finished()
+    server.attach_to_network(lan, ip="10.0.1.7").wait_until_finished()
+    server.reload()
+    assert server.private_net[0].ip == "10.0.1.7"
+    with pytest.raises(APIException, match="still attached"):
+        lan.delete_subnet(subnet)
+    server.delete().wait_until_finished()
+    lan.delete_subnet(subnet).wait_until_finished()
+    assert lan.delete() is True
+
+
+def test_a_zone_and_its_records(lab: Lab) -> None:
+    """Made, changed and deleted; the client puts names into URLs."""
+    client = lab.client()
+    zone = client.zones.create(name="example.com", mode="primary", ttl=60).zone
+    rrset = zone.create_rrset(name="@", type="TXT", records=[ZoneRecord(value='"one"')]).rrset
+    rrset.set_rrset_records([ZoneRecord(value='"two"', comment="new")]).wait_until_finished()
+    found = client.zones.get("example.com").get_rrset("@", "TXT")
+    assert [(record.value, record.comment) for record in found.records] == [('"two"', "new")]
+    zone.create_rrset(name="*.a", type="A", records=[ZoneRecord(value="203.0.113.1")])
+    assert [one.id for one in zone.get_rrset_all()] == ["@/TXT", "*.a/A"]
+    zone.get_rrset("*.a", "A").delete_rrset().action.wait_until_finished()
+    zone.delete().action.wait_until_finished()
+    assert lab.cloud.objects()["a"] == {}

@@ -109,9 +109,9 @@ def test_the_lab_has_a_token_of_its_own(lab: Lab, method: str, path: str) -> Non
 def test_the_lab_tells_what_exists_and_what_was_asked(lab: Lab) -> None:
     """Names per project, unmodelled requests, and the number of requests to the API."""
     lab.send("POST", "/v1/ssh_keys", json=KEY)
-    lab.send("GET", "/v1/networks/7")
+    lab.send("GET", "/v1/load_balancers/7")
     assert lab.control("GET", "/objects").json() == {"a": {"ssh_keys": ["ops"]}, "b": {}}
-    assert lab.control("GET", "/unmodelled").json() == ["GET /networks/7"]
+    assert lab.control("GET", "/unmodelled").json() == ["GET /load_balancers/7"]
     assert lab.control("GET", "/requests/count").json() == {"count": 2}
     lab.cloud.unmodelled.clear()
 
@@ -191,3 +191,39 @@ def test_a_cut_in_a_refusal_is_possible(lab: Lab) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
         lab.send("POST", "/v1/ssh_keys", json=KEY)
     assert lab.cloud.objects()["a"] == {}
+
+
+def test_a_location_sells_out_for_one_request(lab: Lab) -> None:
+    """An order there is 412 and makes nothing; elsewhere it is taken, and so is the next one there."""
+    fault = {"method": "POST", "path": "/servers", "sold_out": "fsn1", "times": 2}
+    assert lab.control("POST", "/faults", json=fault).status_code == 201
+    answer = lab.send("POST", "/v1/servers", json=server_body())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (412, "resource_unavailable")
+    assert lab.send("POST", "/v1/servers", json=server_body("far", location="nbg1")).status_code == 201
+    assert lab.send("POST", "/v1/servers", json=server_body()).status_code == 201
+
+
+def test_one_request_starts_an_action_without_end(lab: Lab) -> None:
+    """Its action runs on, that of the next request does not."""
+    number = lab.send("POST", "/v1/primary_ips", json={"name": "v4", "type": "ipv4", "location": "fsn1"}).json()
+    path = f"/v1/primary_ips/{number['primary_ip']['id']}/actions/change_protection"
+    lab.arm(method="POST", endless=True)
+    first, second = (lab.send("POST", path, json={"delete": True}).json()["action"]["id"] for _ in range(2))
+    ended = [
+        [lab.send("GET", f"/v1/actions/{action}").json()["action"]["status"] for _ in range(3)]
+        for action in (first, second)
+    ]
+    assert ended == [["running"] * 3, ["success"] * 3]
+
+
+def test_one_server_never_boots(lab: Lab) -> None:
+    """It runs by the API and not in the world; the next one does."""
+    lab.arm(method="POST", path="/servers", no_boot=True)
+    dead, alive = (
+        lab.send("POST", "/v1/servers", json=server_body(name)).json()["server"]["id"] for name in ("dead", "alive")
+    )
+    for _ in range(2):
+        shown = lab.send("GET", f"/v1/servers/{dead}/actions").json()
+    assert {action["status"] for action in shown["actions"]} == {"success"}
+    assert lab.send("GET", f"/v1/servers/{dead}").json()["server"]["status"] == "running"
+    assert {wish.server_id: wish.running for wish in lab.cloud.wishes()} == {dead: False, alive: True}

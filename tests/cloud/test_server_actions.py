@@ -175,3 +175,36 @@ def test_a_missing_server_can_be_done_nothing_to(a: Client) -> None:
     """404 for each verb."""
     for verb in ("poweron", "poweroff", "reboot", "rebuild", "change_type", "change_protection"):
         assert a.refused("POST", f"/servers/9999/actions/{verb}") == (404, "not_found")
+
+
+def test_the_rescue_system_is_for_one_boot(a: Client) -> None:
+    """From the next boot on the server is down in the world, and from the one after it is back."""
+    number, key = a.server(), a.key()
+    path = f"/servers/{number}/actions"
+    body = {"type": "linux64", "ssh_keys": [key]}
+    answer = a.post(f"{path}/enable_rescue", body)
+    assert (answer["action"]["command"], answer["root_password"]) == ("enable_rescue", "made-up")
+    a.finish()
+    assert a.get(f"/servers/{number}")["server"]["rescue_enabled"] is True
+    assert a.refused("POST", f"{path}/enable_rescue", body) == (409, "conflict")
+    assert a.cloud.wishes()[0].running is True
+    for up in (False, True):
+        a.post(f"{path}/reset")
+        a.finish()
+        assert a.cloud.wishes()[0].running is up
+        assert a.get(f"/servers/{number}")["server"]["rescue_enabled"] is False
+
+
+def test_the_rescue_system_can_be_called_off(a: Client) -> None:
+    """Before a boot, and once; a key or a system that does not exist is refused."""
+    number = a.server()
+    path = f"/servers/{number}/actions"
+    assert a.refused("POST", f"{path}/enable_rescue", {"ssh_keys": [9999]}) == (404, "not_found")
+    assert a.wrong_fields("POST", f"{path}/enable_rescue", {"type": "freebsd64"}) == ["type"]
+    assert a.refused("POST", f"{path}/disable_rescue") == (409, "conflict")
+    a.post(f"{path}/enable_rescue")
+    a.finish()
+    a.post(f"{path}/disable_rescue")
+    a.finish()
+    a.post(f"{path}/reset")
+    assert a.cloud.wishes()[0].running is True

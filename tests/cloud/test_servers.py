@@ -225,3 +225,27 @@ def test_a_type_that_is_sold_out_is_412(a: Client) -> None:
     a.cloud.settings.no_capacity = {("*", "nbg1")}
     assert a.refused("POST", "/servers", server_body("x", location="nbg1")) == (412, "resource_unavailable")
     a.server("back")
+
+
+def test_a_server_may_never_boot(a: Client) -> None:
+    """It runs by the API and not in the world, until it is restarted when that is over; others are untouched."""
+    other = a.server("other")
+    a.cloud.settings.no_boot = True
+    number = a.server()
+    a.cloud.settings.no_boot = False
+
+    def wished() -> dict[int, bool]:
+        return {wish.server_id: wish.running for wish in a.cloud.wishes()}
+
+    assert a.get(f"/servers/{number}")["server"]["status"] == "running"
+    assert wished() == {other: True, number: False}
+    a.post(f"/servers/{number}/actions/poweron")
+    a.finish()
+    assert wished()[number] is False
+    a.post(f"/servers/{number}/actions/reset")
+    a.finish()
+    assert wished() == {other: True, number: True}
+    a.cloud.settings.no_boot = True
+    a.post(f"/servers/{number}/actions/rebuild", {"image": "debian-13"})
+    a.finish()
+    assert wished() == {other: True, number: False}
