@@ -3,7 +3,7 @@ python := .venv/bin/python
 LAB ?= lab
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-long check golden bench lock
+.PHONY: help up down test test-long test-pulumi check golden bench lock
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -19,6 +19,9 @@ test: check ## every test of the default run
 
 test-long: ## what takes too long for the default run
 	$(python) -m pytest -n 2 --dist loadgroup -m long
+
+test-pulumi: ## the same program under Pulumi's own engine, where the pulumi command is on PATH
+	$(python) -m pytest -rs -m pulumi
 
 check: ## what every commit passes: format, lint, types, and the tests that need no lab
 	.venv/bin/ruff format --check .

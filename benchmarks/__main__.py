@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import first_light
+from benchmarks import engine, first_light
 
 if __name__ == "__main__":
+    engine.main()
     first_light.main()

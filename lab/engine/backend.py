@@ -39,12 +39,16 @@ def write_private(path: Path, text: str) -> None:
     """Write a file for its owner's eyes, all of it or nothing."""
     make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def make_folder(path: Path) -> None:
@@ -110,12 +114,20 @@ class Backend:
 
         Raises:
             StackMissingError: There is none of that name.
+            BackendError: Its file is damaged.
         """
+        path = self.stack_file(project, stack)
         try:
-            text = self.stack_file(project, stack).read_text(encoding="utf-8")
+            document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise StackMissingError(f"no stack named '{stack}' found") from None
-        document: dict[str, Any] = json.loads(text)
+        except ValueError as fault:
+            raise BackendError(
+                f"state {path}: damaged ({str(fault).splitlines()[0]}), allowed: a checkpoint as JSON; "
+                f"put {path.name}.bak or a file of {self.root / 'backups' / project / stack} in its place"
+            ) from fault
+        if not isinstance(document, dict):
+            raise BackendError(f"state {path}: a {type(document).__name__}, allowed: a checkpoint as a JSON object")
         return document
 
     def create(self, project: str, stack: str, document: Mapping[str, Any]) -> None:
@@ -132,15 +144,27 @@ class Backend:
         write_private(self.stack_file(project, stack), compact(document))
 
     def write(self, project: str, stack: str, text: str) -> None:
-        """Write a checkpoint document, as text; the one before stays as `.bak`."""
+        """Write a checkpoint document, as text; the one before stays as `.bak`.
+
+        Raises:
+            BackendError: It can't be written; the one before stays in its place.
+        """
         path = self.stack_file(project, stack)
         backup = path.with_name(f"{path.name}.bak")
-        if path.exists():
-            fresh = backup.with_name(f".{backup.name}.{os.getpid()}.tmp")
-            fresh.unlink(missing_ok=True)
-            os.link(path, fresh)
-            fresh.replace(backup)
-        write_private(path, text)
+        try:
+            if path.exists():
+                fresh = backup.with_name(f".{backup.name}.{os.getpid()}.tmp")
+                fresh.unlink(missing_ok=True)
+                os.link(path, fresh)
+                fresh.replace(backup)
+                fresh.unlink(missing_ok=True)  # rename(2) leaves both names where they are one file already
+            write_private(path, text)
+        except OSError as fault:
+            reason = (fault.strerror or str(fault)).lower()
+            raise BackendError(
+                f"state {path}: can't be written ({reason}), allowed: room for {len(text) // 1024 + 1} KiB more; "
+                "the state before stays, with what was under way; make room and run the command again"
+            ) from fault
 
     def remove(self, project: str, stack: str) -> None:
         """Forget a stack, its history too."""
@@ -182,17 +206,28 @@ class Backend:
         return len(locks)
 
     def record(self, project: str, stack: str, entry: Mapping[str, Any]) -> None:
-        """Add a finished operation to the history, with the state it left, and back that state up."""
+        """Add a finished operation to the history, with the state it left, and back that state up.
+
+        Raises:
+            BackendError: There is no room for it; the state itself is saved.
+        """
         state = self.stack_file(project, stack)
         if not state.exists():
             return
         stamp = f"{stack}-{time.time_ns()}"
         history = self.root / "history" / project / stack
-        write_private(history / f"{stamp}.history.json", json.dumps(entry, indent=4))
-        text = state.read_text(encoding="utf-8")
-        write_private(history / f"{stamp}.checkpoint.json", text)
         backup = stamp.replace(f"{stack}-", f"{stack}.", 1)
-        write_private(self.root / "backups" / project / stack / f"{backup}.json", text)
+        text = state.read_text(encoding="utf-8")
+        try:
+            write_private(history / f"{stamp}.history.json", json.dumps(entry, indent=4))
+            write_private(history / f"{stamp}.checkpoint.json", text)
+            write_private(self.root / "backups" / project / stack / f"{backup}.json", text)
+        except OSError as fault:
+            reason = (fault.strerror or str(fault)).lower()
+            raise BackendError(
+                f"history {history}: can't be written ({reason}), allowed: room for one state more; "
+                "the state itself is as the operation left it"
+            ) from fault
 
     def _locks(self, project: str, stack: str) -> Path:
         return self.root / "locks" / ORGANIZATION / project / stack

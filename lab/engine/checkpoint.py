@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from lab.engine.rows import Row, dump_row, load_row
+from lab.engine.urns import parse_urn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from lab.engine.stored import Stored
 
@@ -22,6 +23,10 @@ ENGINE_VERSION: Final = "v3.255.0"
 
 VERSIONS: Final = (3, 4)
 """Checkpoint formats that can be read; 4 is written only for rows that need its features."""
+
+
+FEATURES: Final = (("replaceWith", "replaceWith"), ("taint", "taint"), ("hooks", "resourceHooks"))
+"""Features of format 4, and the key of a row that needs each."""
 
 
 class CheckpointError(Exception):
@@ -65,9 +70,8 @@ def check_rows(rows: Sequence[Row]) -> None:
     above: set[str] = set()
     living: set[str] = set()
     for row in rows:
-        missing = row.named() - above
-        if missing:
-            raise CheckpointError(f"state: {row.urn} names {min(missing)}, which does not stand above it")
+        if not row.named() <= above:
+            raise CheckpointError(f"state: {row.urn} names {min(row.named() - above)}, which does not stand above it")
         if not row.delete and row.urn in living:
             raise CheckpointError(f"state: {row.urn} stands there twice")
         if not row.custom and row.id:
@@ -89,12 +93,15 @@ def load_deployment(latest: Mapping[str, Any] | None, codec: Stored) -> Snapshot
     version = manifest.get("version") or ""
     if manifest.get("magic") not in ("", None, magic(version)):
         raise CheckpointError(f"state: magic does not belong to version {version!r}")
-    rows = tuple(load_row(stored, codec) for stored in latest.get("resources") or ())
+    try:
+        rows = tuple(load_row(stored, codec) for stored in latest.get("resources") or ())
+        pending = tuple(
+            Pending(stored["type"], load_row(stored["resource"], codec))
+            for stored in latest.get("pending_operations") or ()
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+        raise CheckpointError(f"state: a row is damaged ({type(fault).__name__}: {fault})") from fault
     check_rows(rows)
-    pending = tuple(
-        Pending(stored["type"], load_row(stored["resource"], codec))
-        for stored in latest.get("pending_operations") or ()
-    )
     return Snapshot(rows, pending, latest.get("secrets_providers"))
 
 
@@ -124,24 +131,28 @@ def dump_deployment(
     return latest
 
 
-def wrap(project: str, stack: str, latest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document of a checkpoint file around its `latest`."""
-    features = needed_features(latest)
-    document: dict[str, Any] = {"version": 4 if features else 3}
-    if features:
-        document["features"] = features
+def wrap(
+    project: str, stack: str, latest: Mapping[str, Any], *, features: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return the document of a checkpoint file around its `latest`.
+
+    Args:
+        project: The project.
+        stack: The stack.
+        latest: The state.
+        features: Features of format 4 that its rows use, where they are known; else looked for.
+    """
+    used = needed_features(latest.get("resources") or ()) if features is None else sorted(features)
+    document: dict[str, Any] = {"version": 4 if used else 3}
+    if used:
+        document["features"] = used
     checkpoint = {"stack": f"organization/{project}/{stack}", "latest": latest}
     return document | {"checkpoint": checkpoint}
 
 
-def needed_features(latest: Mapping[str, Any]) -> list[str]:
-    """Return the features of format 4 that the rows use; none of them means format 3."""
-    rows = latest.get("resources") or ()
-    return [
-        name
-        for name, key in (("replaceWith", "replaceWith"), ("taint", "taint"), ("hooks", "resourceHooks"))
-        if any(row.get(key) for row in rows)
-    ]
+def needed_features(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the features of format 4 that rows use, sorted; none of them means format 3."""
+    return sorted({name for row in rows for name, key in FEATURES if row.get(key)})
 
 
 def unwrap_document(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,8 +162,38 @@ def unwrap_document(document: Mapping[str, Any]) -> dict[str, Any]:
         CheckpointError: A format that this engine does not know.
     """
     if document.get("version") not in VERSIONS:
-        raise CheckpointError(f"state: format {document.get('version')!r}, allowed: {VERSIONS}")
-    return document["checkpoint"].get("latest") or {}
+        raise CheckpointError(
+            f"state: format {document.get('version')!r}, allowed: {' and '.join(map(str, VERSIONS))}; "
+            "use the engine that wrote it, or a newer one"
+        )
+    known = {name for name, _ in FEATURES}
+    for feature in document.get("features") or ():
+        if feature not in known:
+            raise CheckpointError(
+                f"state: feature {feature!r}, allowed: {', '.join(sorted(known))}; use the engine that wrote it"
+            )
+    checkpoint = document.get("checkpoint")
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError("state: no `checkpoint`, allowed: a checkpoint document")
+    return checkpoint.get("latest") or {}
+
+
+def check_home(snapshot: Snapshot, project: str, stack: str) -> None:
+    """Refuse a state that belongs to another stack.
+
+    Raises:
+        CheckpointError: A row is of another project, or of another stack.
+    """
+    for row in (*snapshot.rows, *(item.row for item in snapshot.pending)):
+        try:
+            urn = parse_urn(row.urn)
+        except ValueError as fault:
+            raise CheckpointError(f"state: {fault}") from fault
+        if (urn.project, urn.stack) != (project, stack):
+            raise CheckpointError(
+                f"state: {row.urn} is of stack {urn.project}/{urn.stack}, allowed: of {project}/{stack}; "
+                "use that project and stack, or put this one's own state back"
+            )
 
 
 def magic(version: str) -> str:

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lab.engine.backend import BackendError
 from lab.engine.builtin import BuiltinProvider
 from lab.engine.deletion import Deletion
 from lab.engine.events import Summary
@@ -20,6 +21,7 @@ from lab.engine.generator import Generator, RefusedError
 from lab.engine.guard import check_lab_only
 from lab.engine.journal import Journal
 from lab.engine.options import unmatched
+from lab.engine.place import outputs_of
 from lab.engine.plugin import Surroundings
 from lab.engine.program import Launch, start_program
 from lab.engine.provider import ProviderError
@@ -27,12 +29,7 @@ from lab.engine.refresh import Refresh
 from lab.engine.registrations import Registrations
 from lab.engine.registry import Registry
 from lab.engine.remote import VERSION
-from lab.engine.urns import (
-    STACK_TYPE,
-    build_urn,
-    is_provider_type,
-    package_of,
-)
+from lab.engine.urns import STACK_TYPE, build_urn, is_provider_type, package_of
 from lab.engine.values import unwrap
 
 if TYPE_CHECKING:
@@ -49,7 +46,6 @@ if TYPE_CHECKING:
     from lab.engine.values import Properties
 
 EXPLAINED = 32
-DISABLED = "pulumi:disable-default-providers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +128,9 @@ class Deployment:
             await self._run()
         except (ProviderError, RefusedError) as fault:
             self.events.error(str(fault), getattr(fault, "urn", ""))
+        except BackendError as fault:
+            if not self.executor.unsaved:
+                self.events.error(str(fault), "")
         finally:
             await self.executor.drain()
             self.closed.set()
@@ -146,6 +145,8 @@ class Deployment:
                 time.monotonic() - began,
                 succeeded,
                 self.options.preview,
+                outputs=self.events.outputs,
+                before=outputs_of(self.context.snapshot.rows),
             )
         )
         return succeeded
@@ -162,8 +163,8 @@ class Deployment:
         self.executor.abort()
 
     def give_up(self, bug: Exception) -> None:
-        """Stop because of a fault of the engine itself."""
-        self.fail(f"engine: {type(bug).__name__}: {bug}", "")
+        """Stop because of a fault of the engine itself, or of where the state lies."""
+        self.fail(str(bug) if isinstance(bug, BackendError) else f"engine: {type(bug).__name__}: {bug}", "")
         self.executor.stop()
 
     def fail(self, message: str, urn: str) -> None:

@@ -32,23 +32,17 @@ class Mask:
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
-        self._expression: re.Pattern[str] | None = None
 
     def learn(self, value: Value) -> None:
         """Remember every text that stands inside a secret of the value, its lines too."""
-        fresh = set()
         for text in secret_texts(value):
-            for piece in (text, text.strip(), *text.splitlines()):
-                if len(piece) >= SHORTEST_MASKED and piece not in self._texts:
-                    fresh.add(piece)
-        if fresh:
-            self._texts |= fresh
-            longest_first = sorted(self._texts, key=len, reverse=True)
-            self._expression = re.compile("|".join(map(re.escape, longest_first)))
+            pieces = (text, text.strip(), *text.splitlines())
+            self._texts.update(piece for piece in pieces if len(piece) >= SHORTEST_MASKED)
 
     def hide(self, text: str) -> str:
-        """Return the text with each secret as `[secret]`."""
-        return text if self._expression is None else self._expression.sub("[secret]", text)
+        """Return the text with each secret as `[secret]`, the longest where several begin."""
+        found = sorted((piece for piece in self._texts if piece in text), key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, found)), "[secret]", text) if found else text
 
 
 @dataclass(frozen=True)
@@ -63,12 +57,23 @@ class Diagnostic:
 
 @dataclass(frozen=True)
 class Summary:
-    """The end of a run."""
+    """The end of a run.
+
+    Args:
+        changes: How often each operation was done, or would be.
+        duration_s: How long it took.
+        succeeded: Nothing failed.
+        preview: Nothing was really done.
+        outputs: What the program exported; None if it did not come so far.
+        before: The stack's outputs before.
+    """
 
     changes: Mapping[str, int]
     duration_s: float
     succeeded: bool
     preview: bool
+    outputs: Properties | None = None
+    before: Properties | None = None
 
 
 class Listener(Protocol):

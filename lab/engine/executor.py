@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lab.engine.backend import rfc3339
+from lab.engine.backend import BackendError, rfc3339
 from lab.engine.choices import mark_outputs
 from lab.engine.plugin import PartlyDoneError
 from lab.engine.provider import ProviderError
@@ -53,6 +53,7 @@ class Executor:
         self._running: set[asyncio.Task[Row | None]] = set()
         self.stopping = asyncio.Event()
         self.failed: set[str] = set()
+        self.unsaved = False
         self.final: dict[str, tuple[Step, Row]] = {}
 
     def submit(self, steps: Sequence[Step]) -> asyncio.Task[Row | None]:
@@ -92,8 +93,20 @@ class Executor:
             for step in steps:
                 if self.stopping.is_set():
                     raise StoppedError
-                row = await self._do(step) or row
+                try:
+                    row = await self._do(step) or row
+                except BackendError as fault:
+                    self._unsaved(step, fault)
+                    raise StepFailedError(step.urn) from fault
             return row
+
+    def _unsaved(self, step: Step, fault: BackendError) -> None:
+        """Begin nothing more: what is done without a state that says so is lost."""
+        if not self.unsaved:
+            self._events.error(str(fault), "")
+        self.unsaved = True
+        self.failed.add(step.urn)
+        self.stop()
 
     async def _do(self, step: Step) -> Row | None:
         if step.new is not None:
@@ -124,12 +137,12 @@ class Executor:
             raise ProviderError(protected_message(step.urn))
 
     def _fail(self, step: Step, fault: ProviderError, row: Row | None) -> None:
-        self._journal.fail(step, row)
         self.failed.add(step.urn)
         self._events.fail(step)
         self._events.error(str(fault), step.urn)
         if not self._options.continue_on_error:
             self.stop()
+        self._journal.fail(step, row)
         raise StepFailedError(step.urn)
 
     async def _apply(self, step: Step) -> Row | None:

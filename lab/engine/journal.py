@@ -155,18 +155,17 @@ def ordered(rows: list[Row]) -> list[Row]:
     Order of completion is such an order, but for a row that was not targeted: it is done as it was, before what
     it needs.
     """
-    present = {row.urn for row in rows}
-    placed: set[str] = set()
+    unplaced = {row.urn for row in rows}
     result: list[Row] = []
     waiting = rows
     while waiting:
         late: list[Row] = []
         for row in waiting:
-            if row.named() & present - placed:
-                late.append(row)
-            else:
+            if row.named().isdisjoint(unplaced):
                 result.append(row)
-                placed.add(row.urn)
+                unplaced.discard(row.urn)
+            else:
+                late.append(row)
         if len(late) == len(waiting):
             return rows
         waiting = late

@@ -70,7 +70,7 @@ def dependents(root: Row, state: Sequence[Row], *, ignored: Collection[str] = ()
         if row is root:
             below = True
         elif below and row.urn not in ignored and not row.delete:
-            names = row.named() - {row.parent}
+            names = set(row.named() - {row.parent})
             if row.parent and row.parent in {*row.dependencies, row.deleted_with}:
                 names.add(row.parent)
             if names & urns:

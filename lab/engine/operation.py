@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.engine.checkpoint import load_deployment, unwrap_document
+from lab.engine.checkpoint import check_home, load_deployment, unwrap_document
 from lab.engine.config import Entry, has_secure
-from lab.engine.place import LateCipher, Place, outputs_of, read_outputs, salt_of, stack_config
+from lab.engine.place import LateCipher, Place, read_outputs, salt_of, stack_config
 from lab.engine.project import load_yaml
 from lab.engine.saving import Saver
 from lab.engine.stored import Stored, has_stored_secret
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from lab.engine.deployment import Deployment
     from lab.engine.events import Listener, Mask
     from lab.engine.options import Options
-    from lab.engine.values import Properties
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,11 @@ class Outcome:
         succeeded: Nothing failed.
         canceled: Somebody stopped it.
         changes: How often each operation was done, or would be.
-        outputs: The stack's outputs afterwards.
     """
 
     succeeded: bool
     canceled: bool
     changes: Mapping[str, int]
-    outputs: Properties
 
 
 async def operate(
@@ -101,6 +98,7 @@ async def _operate(
     codec = Stored(cipher)
     config = stack_config(place, cipher.decrypt)
     snapshot = load_deployment(latest, codec)
+    check_home(snapshot, place.project.name, place.stack)
     mask = Mask()
     for entry in config.values():
         if entry.secret:
@@ -121,10 +119,7 @@ async def _operate(
     succeeded = await _serve(deployment, program)
     if not options.preview:
         _record(place, options, deployment, succeeded=succeeded, began=began, message=message)
-    outputs = events.outputs
-    if outputs is None:
-        outputs = outputs_of(snapshot.rows)
-    return Outcome(succeeded, deployment.canceled, dict(events.changes), outputs)
+    return Outcome(succeeded, deployment.canceled, dict(events.changes))
 
 
 async def _serve(deployment: Deployment, program: asyncio.Task[Child] | None) -> bool:

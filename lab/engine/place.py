@@ -102,6 +102,12 @@ def salt_of(place: Place, latest: Mapping[str, Any]) -> str:
     return str(salt)
 
 
+def salt_of_state(place: Place, latest: Mapping[str, Any]) -> str:
+    """Return the salt with which a state was encrypted: to read one, its own counts and nothing is written."""
+    salt = ((latest.get("secrets_providers") or {}).get("state") or {}).get("salt")
+    return str(salt) if salt else salt_of(place, latest)
+
+
 def stack_config(place: Place, decrypt: Callable[[str], str]) -> dict[str, Entry]:
     """Return the configuration of a stack, opened.
 

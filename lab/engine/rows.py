@@ -6,6 +6,7 @@ Pure. A row is told from another by identity, never by URN: a replaced resource 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -62,14 +63,17 @@ class Row:
         """Return `<urn>::<id>`, by which other rows name a provider."""
         return f"{self.urn}::{self.id}"
 
-    def named(self) -> set[str]:
+    def named(self) -> frozenset[str]:
         """Return the URNs of every row that must stand above this one."""
+        return self._named
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
         names = {*self.dependencies, *self.replace_with, self.parent, self.deleted_with}
         names.update(urn for urns in self.property_dependencies.values() for urn in urns)
         if self.provider:
             names.add(self.provider.rpartition("::")[0])
-        names.discard("")
-        return names
+        return frozenset(names - {""})
 
 
 _TEXTS: Final = {

@@ -5,10 +5,10 @@ A row that did not change since the last save is not turned into text again, so 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lab.engine.backend import rfc3339
-from lab.engine.checkpoint import check_rows, dump_deployment, wrap
+from lab.engine.checkpoint import check_rows, dump_deployment, needed_features, wrap
 from lab.engine.rows import dump_row
 from lab.engine.stored import compact
 
@@ -37,7 +37,7 @@ class Saver:
         self._place = place
         self._codec = codec
         self._salt = salt
-        self._dumped: dict[Row, tuple[dict[str, Any], str]] = {}
+        self._dumped: dict[Row, tuple[frozenset[str], str]] = {}
 
     def save(self, rows: Sequence[Row], pending: Sequence[Pending]) -> None:
         """Write rows and pending operations.
@@ -48,15 +48,16 @@ class Saver:
         check_rows(rows)
         known = self._dumped
         self._dumped = {row: known[row] if row in known else self._dump(row) for row in rows}
-        dicts = [stored for stored, _ in self._dumped.values()]
-        latest = dump_deployment(dicts, pending, self._codec, salt=self._salt(), time=rfc3339())
-        document = wrap(self._place.project.name, self._place.stack, latest)
-        if dicts:
+        features = frozenset[str]().union(*{needs for needs, _ in self._dumped.values()})
+        latest = dump_deployment((), pending, self._codec, salt=self._salt(), time=rfc3339())
+        if rows:
             latest["resources"] = ROWS
+        document = compact(wrap(self._place.project.name, self._place.stack, latest, features=features))
+        before, _, after = document.rpartition(f'"{ROWS}"')  # the last of the document
         texts = ",".join(text for _, text in self._dumped.values())
-        text = compact(document).replace(f'"resources":"{ROWS}"', f'"resources":[{texts}]', 1)
+        text = f"{before}[{texts}]{after}" if rows else document
         self._place.backend.write(self._place.project.name, self._place.stack, text)
 
-    def _dump(self, row: Row) -> tuple[dict[str, Any], str]:
+    def _dump(self, row: Row) -> tuple[frozenset[str], str]:
         stored = dump_row(row, self._codec.dump)
-        return stored, compact(stored)
+        return frozenset(needed_features([stored])), compact(stored)

@@ -12,20 +12,13 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
-from lab.engine.display import (
-    DOING,
-    MARKS,
-    Board,
-    diagnostics_text,
-    difference_text,
-    summary_text,
-    title,
-)
+from lab.engine.board import DOING, MARKS, Board
+from lab.engine.display import Show, diagnostics_text, difference_text, outputs_text, summary_text, title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from lab.engine.display import Line
+    from lab.engine.board import Line
     from lab.engine.events import Diagnostic, Summary
     from lab.engine.operations import Step
     from lab.engine.options import Options
@@ -51,14 +44,16 @@ class Live:
     Args:
         stack: The stack's name.
         options: What was asked.
-        diff: Show what differs in each resource.
+        show: How much.
         console: Where to; standard output if not given.
     """
 
-    def __init__(self, stack: str, options: Options, *, diff: bool = False, console: Console | None = None) -> None:
+    def __init__(
+        self, stack: str, options: Options, show: Show | None = None, *, console: Console | None = None
+    ) -> None:
         self._console = console or Console(highlight=False)
         self._options = options
-        self._diff = diff
+        self._show = show or Show()
         self._differences: list[str] = []
         self._board = Board()
         self._console.print(title(stack, options), style="bold")
@@ -77,8 +72,8 @@ class Live:
         line = self._board.begin(step)
         if self._options.preview:
             line.ended_s = line.began_s
-        if self._diff and (text := difference_text(step)):
-            self._differences.append(f"{MARKS[step.op]} {line.type} {line.name}\n{text}")
+        if self._show.diff:
+            self._differences.append(difference_text(step, revealed=self._show.revealed))
 
     def end(self, step: Step, row: Row | None) -> None:
         """Show that a step is done."""
@@ -97,39 +92,47 @@ class Live:
 
     def finish(self, summary: Summary) -> None:
         """Leave the last picture, and write messages, counts and duration below."""
+        if summary.succeeded:
+            self._board.close()
         self._live.vertical_overflow = "visible"
         self._live.stop()
-        for text in (*self._differences, diagnostics_text(self._board)):
-            self._console.print(text, markup=False, end="")
-        self._console.print(summary_text(summary), markup=False, end="")
+        outputs = outputs_text(summary, revealed=self._show.revealed) if self._show.outputs else ""
+        for text in (*self._differences, diagnostics_text(self._board), outputs, summary_text(summary)):
+            self._console.print(text, markup=False, end="", soft_wrap=True)
 
     def _tree(self) -> Table:
+        preview = self._options.preview
         table = Table.grid(padding=(0, 2))
-        for _ in range(3):
+        for _ in range(4):
             table.add_column(no_wrap=True, overflow="ellipsis")
-        for line, depth, last in self._ordered():
-            branch = "   " * (depth - 1) + ("└─ " if last else "├─ ") if depth else ""
-            style = "red" if line.failed else STYLES.get(line.op, "dim")
-            status = line.status(preview=self._options.preview)
-            note = line.detail or (line.last if line.ended_s is None and line.op in DOING else "")
+        lines = self._board.shown(sames=self._show.sames)
+        if lines:
+            table.add_row("   Type", "Name", "Plan" if preview else "Status", "Info", style="bold")
+        for line, guides in branches(lines):
+            style = "red" if line.failed else STYLES.get(line.summed, "dim")
+            heard = line.last if line.ended_s is None and line.op in DOING else ""
             table.add_row(
-                Text(f"{MARKS[line.op]} {branch}{line.type}", style=style),
+                Text(f"{MARKS[line.summed]} {guides}{line.type}", style=style),
                 Text(line.name),
-                Text(" ".join(part for part in (status, note) if part), style=style),
+                Text(line.status(preview=preview, summed=True), style=style),
+                Text("; ".join(part for part in (line.info, heard) if part), style=style),
             )
         return table
 
-    def _ordered(self) -> Iterator[tuple[Line, int, bool]]:
-        """Return lines with their depth and whether they are the last of their parent, parents first."""
-        lines = dict(self._board.lines)
-        children: dict[str, list[Line]] = {}
-        for line in lines.values():
-            children.setdefault(line.parent if line.parent in lines else "", []).append(line)
 
-        def below(parent: str, depth: int) -> Iterator[tuple[Line, int, bool]]:
-            siblings = children.get(parent, [])
-            for line in siblings:
-                yield line, depth, line is siblings[-1]
-                yield from below(line.urn, depth + 1)
+def branches(lines: Mapping[str, Line]) -> Iterator[tuple[Line, str]]:
+    """Return lines as a tree, parents first, each with the guides that lead to it."""
+    children: dict[str, list[Line]] = {}
+    for line in lines.values():
+        children.setdefault(line.parent if line.parent in lines else "", []).append(line)
 
-        return below("", 0)
+    def below(parent: str, guides: str) -> Iterator[tuple[Line, str]]:
+        siblings = children.get(parent, [])
+        for line in siblings:
+            last = line is siblings[-1]
+            yield line, f"{guides}{'└─ ' if last else '├─ '}"
+            yield from below(line.urn, f"{guides}{'   ' if last else '│  '}")
+
+    for root in children.get("", []):
+        yield root, ""
+        yield from below(root.urn, "")

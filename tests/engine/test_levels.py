@@ -104,3 +104,10 @@ def test_what_was_dealt_with_is_no_dependent_nor_what_hangs_on_it_alone() -> Non
     """A cascade stops at what this run has registered already."""
     state = [row("a"), row("b", "a"), row("c", "b")]
     assert dependents(state[0], state, ignored={urn("b")}) == []
+
+
+def test_a_child_depends_on_its_parent_only_where_it_says_so() -> None:
+    """Being below is no dependency; naming the parent as one is."""
+    root = row("g")
+    state = [root, row("below", parent="g"), row("uses", "g", parent="g"), row("after", "uses")]
+    assert [one.urn for one in dependents(root, state)] == [urn("uses"), urn("after")]

@@ -71,7 +71,7 @@ def test_secret_outputs_show_only_when_asked(shop: Shop) -> None:
     shop.program("pulumi.export('open', 'x')\npulumi.export('hidden', pulumi.Output.secret({'a': 'hush'}))\n")
     ran = shop.up()
     assert ran.code == 0
-    assert 'hidden : "[secret]"' in ran.out
+    assert "hidden: [secret]" in ran.out
     assert json.loads(shop.run("stack", "output", "--json").out) == {"open": "x", "hidden": "[secret]"}
     shown = shop.run("stack", "output", "--json", "--show-secrets")
     assert json.loads(shown.out) == {"open": "x", "hidden": {"a": "hush"}}

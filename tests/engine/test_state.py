@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -23,6 +24,7 @@ from lab.engine.checkpoint import (
     CheckpointError,
     Pending,
     Snapshot,
+    check_home,
     check_rows,
     dump_deployment,
     load_deployment,
@@ -140,7 +142,7 @@ def test_a_checkpoint_of_another_format_is_refused() -> None:
     """What can't be understood is not guessed."""
     document = wrap("shop", "dev", latest_of(row("a")))
     assert unwrap_document(document) == document["checkpoint"]["latest"]
-    with pytest.raises(CheckpointError, match=r"format 9, allowed: \(3, 4\)"):
+    with pytest.raises(CheckpointError, match="format 9, allowed: 3 and 4"):
         unwrap_document({**document, "version": 9})
 
 
@@ -360,3 +362,85 @@ def test_a_state_saved_between_a_new_name_and_its_step_is_whole() -> None:
     check_rows(saved[-1])
     assert [kept.urn for kept in saved[-1]] == [urn("k"), saved[-1][1].urn]
     assert saved[-1][1].parent == urn("k")
+
+
+@pytest.mark.parametrize("text", ["", '{"version":3,"checkp', "[]", "\x00"])
+def test_a_damaged_file_is_refused_with_where_a_whole_one_lies(tmp_path: Path, text: str) -> None:
+    """Cut short, empty or not JSON at all: one line, and the file stays as it is."""
+    backend = Backend(tmp_path)
+    write_private(backend.stack_file("shop", "dev"), text)
+    with pytest.raises(BackendError, match=r"^state .*/dev.json: .*, allowed: a checkpoint as") as seen:
+        backend.read("shop", "dev")
+    assert "\n" not in str(seen.value)
+    assert backend.stack_file("shop", "dev").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"version": 5}, "format 5, allowed: 3 and 4; use the engine that wrote it, or a newer one"),
+        ({"version": 4, "features": ["views"]}, "feature 'views', allowed: hooks, replaceWith, taint"),
+        ({"version": 3}, "no `checkpoint`, allowed: a checkpoint document"),
+    ],
+)
+def test_a_state_of_a_newer_engine_is_refused(document: dict[str, Any], message: str) -> None:
+    """What is not understood is not thrown away by a save."""
+    with pytest.raises(CheckpointError, match=message):
+        unwrap_document(document)
+    assert unwrap_document({"version": 4, "features": ["taint"], "checkpoint": {"latest": None}}) == {}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{}],
+        ["text"],
+        [{"urn": "u", "type": "t", "custom": True, "inputs": {"x": {"ciphertext": 1}}, "dependencies": 7}],
+    ],
+)
+def test_a_damaged_row_is_refused(rows: list[Any]) -> None:
+    """As a fault of the state, not of the engine."""
+    with pytest.raises(CheckpointError, match="state: a row is damaged"):
+        load_deployment({"resources": rows}, CODEC)
+
+
+def test_a_state_of_another_stack_is_refused() -> None:
+    """Of another project or another stack, also where only an operation under way is."""
+    mine = row("a")
+    project, stack = mine.urn.split("::")[1], mine.urn.split("::")[0].rsplit(":", 1)[1]
+    check_home(Snapshot((mine,), (Pending("creating", mine),)), project, stack)
+    for other in ((project, "other"), ("other", stack)):
+        with pytest.raises(CheckpointError, match=f"is of stack {project}/{stack}, allowed: of {other[0]}/{other[1]}"):
+            check_home(Snapshot((), (Pending("creating", mine),)), *other)
+    with pytest.raises(CheckpointError, match="state: urn: 'a'"):
+        check_home(Snapshot((replace(mine, urn="a"),)), project, stack)
+
+
+def test_a_full_disk_leaves_the_old_state_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an error that says so; once there is room, the same write succeeds."""
+    backend = Backend(tmp_path)
+    backend.create("shop", "dev", {"version": 3})
+    folder = backend.stack_file("shop", "dev").parent
+
+    def full(handle: int) -> None:
+        del handle
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(BackendError) as seen:
+            backend.write("shop", "dev", "x" * 2000)
+        with pytest.raises(
+            BackendError, match=r"history .*: can't be written \(no space left on device\), allowed: room"
+        ):
+            backend.record("shop", "dev", {})
+    assert str(seen.value) == (
+        f"state {folder}/dev.json: can't be written (no space left on device), allowed: room for 2 KiB more; "
+        "the state before stays, with what was under way; make room and run the command again"
+    )
+    assert backend.read("shop", "dev") == {"version": 3}
+    assert {path.name for path in folder.iterdir()} == {"dev.json", "dev.json.bak"}
+    backend.write("shop", "dev", "{}")
+    assert backend.read("shop", "dev") == {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.client import Lab
-from tests.first_light.deployed import Deployed
+from tests.first_light.deployed import ROOT, Deployed
 from tests.first_light.watching import Watcher, finds, packed
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def secrets_of(folder: Path) -> dict[str, bytes]:
     """Return every secret of a deployment from its decrypted state: keys, psks, tokens, the origin's addresses."""
     deployed = Deployed(folder.name, "")
     state = json.loads(deployed.work.run(["stack", "export", "--show-secrets", "--stack", deployed.name]))
+    assert not (ROOT / f"Pulumi.{deployed.name}.yaml").exists(), "reading a state wrote a stack file"
     found: dict[str, bytes] = {f"token {name}": token.encode() for name, token in Lab.open(folder).tokens.items()}
     for row in state["deployment"]["resources"]:
         name = row["urn"].rsplit("::", 1)[1]

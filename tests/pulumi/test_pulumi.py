@@ -21,6 +21,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# What Pulumi 3.272 does otherwise than 3.255, which was recorded (seen by running it): what is deleted with a host is now
+# replaced with it as well.
+SINCE = {
+    "10-deleted-with": {
+        (
+            "10-deleted-with step 2 (preview 2): command:local:Command::on-host: "
+            "['create-replacement', 'replace', 'delete-replaced'], recorded ['same']"
+        ),
+        (
+            "10-deleted-with step 3 (up 2): command:local:Command::on-host: "
+            "['create-replacement', 'replace', 'delete-replaced'], recorded ['same']"
+        ),
+        (
+            "10-deleted-with step 3 (up 2): log ['create host 1 ', 'create on-host 1 ', 'delete host '], "
+            "recorded ['create host 1 ', 'delete host ']"
+        ),
+        (
+            "10-deleted-with step 3 (up 2): order of ('host', 'on-host'): ['host', 'on-host', 'host'], "
+            "recorded ['host', 'host']"
+        ),
+    }
+}
 pytestmark = [pytest.mark.lab, pytest.mark.pulumi]
 
 
@@ -46,11 +68,11 @@ def cloud(tmp_path: Path) -> Iterator[Lab]:
 @pytest.mark.long
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_recordings_are_what_it_does(pulumi: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recorded anew, each scenario is as it was."""
+    """Recorded anew, each scenario is as it was, or as it is known to have become."""
     module = recorder()
     monkeypatch.setattr(module, "PULUMI", [pulumi])
     differences = load("compare").differences(name, expected(VECTORS / name), module.record(VECTORS / name, sys.prefix))
-    assert list(differences) == []
+    assert set(differences) in (set(), SINCE.get(name, set()))
 
 
 def test_the_program_deploys_with_it_and_either_engine_reads_the_others_state(

@@ -106,22 +106,21 @@ def _once(asked: argparse.Namespace, place: Place, options: Options) -> Outcome:
     outcome = asyncio.run(operate(place, options, listeners, message=asked.message))
     if document:
         sys.stdout.write(document[0].text() + "\n")
-    elif options.kind == "update" and not asked.suppress_outputs:
-        from lab.engine.display import outputs_text
-
-        sys.stdout.write(outputs_text(outcome.outputs, revealed=asked.show_secrets))
     return outcome
 
 
 def _display(asked: argparse.Namespace, place: Place, options: Options) -> Listener:
-    from lab.engine.display import Plain
+    from lab.engine.display import Plain, Show
 
+    show = Show(
+        diff=asked.diff, sames=asked.show_sames, outputs=not asked.suppress_outputs, revealed=asked.show_secrets
+    )
     terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if terminal and not asked.non_interactive and asked.color != "never":
         from lab.engine.terminal import Live
 
-        return Live(place.stack, options, diff=asked.diff)
-    return Plain(sys.stdout, place.stack, options, diff=asked.diff)
+        return Live(place.stack, options, show)
+    return Plain(sys.stdout, place.stack, options, show)
 
 
 def _agreed(kind: str) -> bool:

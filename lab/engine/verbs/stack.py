@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.engine.backend import Backend, rfc3339, select_stack, selected_stack, write_private
-from lab.engine.checkpoint import dump_deployment, load_deployment, unwrap_document, wrap
+from lab.engine.checkpoint import check_home, dump_deployment, load_deployment, unwrap_document, wrap
 from lab.engine.cli import MISUSED, VERSION, CommandError
-from lab.engine.place import LateCipher, salt_of
+from lab.engine.place import LateCipher, salt_of, salt_of_state
 from lab.engine.project import find_project, stack_file
 from lab.engine.stored import Stored, compact, conceal_stored, dump_plain, hide_stored, reveal_stored
 from lab.engine.urns import STACK_TYPE
@@ -136,7 +136,7 @@ def export(asked: argparse.Namespace) -> int:
     place = place_of(asked)
     latest: Any = _latest(place)
     if asked.show_secrets:
-        latest = reveal_stored(latest, LateCipher(lambda: salt_of(place, _latest(place))))
+        latest = reveal_stored(latest, LateCipher(lambda: salt_of_state(place, _latest(place))))
     text = json.dumps({"version": 3, "deployment": latest}, indent=4, ensure_ascii=False) + "\n"
     if asked.file:
         write_private(Path(asked.file), text)
@@ -148,19 +148,37 @@ def export(asked: argparse.Namespace) -> int:
 def take(asked: argparse.Namespace) -> int:
     """Read a state from a file or standard input, and put it in the place of the stack's."""
     place = place_of(asked)
-    text = Path(asked.file).read_text(encoding="utf-8") if asked.file else sys.stdin.read()
-    deployment = json.loads(text)["deployment"]
+    deployment = _exported(Path(asked.file).read_text(encoding="utf-8") if asked.file else sys.stdin.read())
     before = _latest(place)
     cipher = LateCipher(lambda: salt_of(place, before))
     latest = conceal_stored(deployment, cipher)
     lock = place.backend.lock(place.project.name, place.stack)
     try:
-        load_deployment(latest, Stored(cipher))
+        snapshot = load_deployment(latest, Stored(cipher))
+        if not asked.force:
+            check_home(snapshot, place.project.name, place.stack)
         place.backend.write(place.project.name, place.stack, compact(wrap(place.project.name, place.stack, latest)))
     finally:
         lock.release()
     sys.stdout.write("Import complete.\n")
     return 0
+
+
+def _exported(text: str) -> dict[str, Any]:
+    """Return the deployment of an export.
+
+    Raises:
+        CommandError: The text is no export of a version that this engine knows.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as fault:
+        raise CommandError(f"import: not JSON ({fault}), allowed: what `stack export` writes") from fault
+    if not isinstance(document, dict) or not isinstance(document.get("deployment"), dict):
+        raise CommandError("import: no `deployment`, allowed: what `stack export` writes")
+    unwrap_document({**document, "checkpoint": {}})
+    deployment: dict[str, Any] = document["deployment"]
+    return deployment
 
 
 def rm(asked: argparse.Namespace) -> int:
@@ -225,7 +243,9 @@ def _outputs(place: Place, latest: Mapping[str, Any], *, revealed: bool) -> dict
         if row["type"] == STACK_TYPE:
             stored = row.get("outputs") or {}
             if revealed:
-                plain: dict[str, Any] = dump_plain(Stored(LateCipher(lambda: salt_of(place, latest))).load(stored))
+                plain: dict[str, Any] = dump_plain(
+                    Stored(LateCipher(lambda: salt_of_state(place, latest))).load(stored)
+                )
                 return plain
             hidden: dict[str, Any] = hide_stored(stored)
             return hidden

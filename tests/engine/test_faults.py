@@ -1,0 +1,250 @@
+"""What goes wrong around a run: its state is damaged, foreign or can't be written, or the engine is killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.engine.runs import Shop, make_shop, until
+from tests.engine.vectors import ENGINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.lab
+
+URN = "urn:pulumi:dev::shop::command:local:Command::"
+STATE_BYTES = 40_000
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """A project with an empty stack."""
+    return make_shop(tmp_path)
+
+
+def cut(text: str) -> str:
+    """Return the first half of a state."""
+    return text[: len(text) // 2]
+
+
+def foreign(text: str) -> str:
+    """Return the state as another project's."""
+    return text.replace("::shop::", "::mart::")
+
+
+def newer(text: str) -> str:
+    """Return the state in a format that is still to come."""
+    return text.replace('"version":3', '"version":9', 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut, "dev.json: damaged ("),
+        (foreign, " is of stack mart/dev, allowed: of shop/dev; "),
+        (newer, "state: format 9, allowed: 3 and 4; "),
+    ],
+)
+def test_a_state_that_is_not_this_stacks_own_is_refused_and_kept(
+    shop: Shop, damage: Callable[[str], str], message: str
+) -> None:
+    """In one line, by every operation, before the program runs; put right, it is used again."""
+    shop.program("open('ran', 'a').close()\npulumi.export('a', 1)\n")
+    assert shop.up().code == 0
+    whole = shop.state.read_text()
+    shop.state.write_text(damage(whole))
+    (shop.work / "ran").unlink()
+    for verb in ("up", "preview", "destroy"):
+        ran = shop.run(verb, "--non-interactive", *(() if verb == "preview" else ("--yes", "--skip-preview")))
+        assert ran.code == 1
+        assert ran.err.startswith("error: state")
+        assert message in ran.err
+        assert ran.err.count("\n") == 1
+    assert not (shop.work / "ran").exists()
+    assert shop.state.read_text() == damage(whole)
+    shop.state.write_text(whole)
+    assert shop.up("--expect-no-changes").code == 0
+
+
+def test_a_state_that_can_not_be_written_ends_the_run_with_the_last_one_whole(shop: Shop) -> None:
+    """It says what was under way; nothing more begins, and with room again the same command finishes."""
+    shop.program(
+        "first = Command('first', create='true')\n"
+        f"big = Command('big', create='head -c {STATE_BYTES} /dev/zero | tr \"\\\\0\" x', opts=O(depends_on=[first]))\n"
+        "Command('after', create='true', opts=O(depends_on=[big]))\n"
+    )
+    ran = subprocess.run(
+        ["prlimit", f"--fsize={STATE_BYTES}", *ENGINE, "up", "--yes", "--skip-preview", "--non-interactive"],
+        cwd=shop.work,
+        env=shop.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert ran.stdout.count("dev.json: can't be written (file too large), allowed: room for ") == 1
+    assert "Traceback" not in ran.stdout + ran.stderr
+    assert "first" in shop.rows()
+    assert not {"big", "after"} & shop.rows().keys()
+    pending = json.loads(shop.state.read_text())["checkpoint"]["latest"]["pending_operations"]
+    assert [(item["type"], item["resource"]["urn"]) for item in pending] == [("creating", f"{URN}big")]
+    assert {path.name for path in shop.state.parent.iterdir()} == {"dev.json", "dev.json.bak"}
+    again = shop.up()
+    assert again.code == 0, again.out
+    assert {"first", "big", "after"} <= shop.rows().keys()
+
+
+@pytest.mark.parametrize("point", ["creating", "updating", "deleting"])
+def test_the_next_up_finishes_what_a_killed_one_began(shop: Shop, point: str) -> None:
+    """Wherever it was killed; after that there is nothing left to do."""
+    flag = shop.folder / "go"
+    gate = dict.fromkeys(("creating", "updating", "deleting"), "true")
+    gate[point] = f"until test -e {flag}; do sleep 0.05; done"
+    shop.program(f"Command('a', create='echo 1')\nCommand('gone', create='true', delete={gate['deleting']!r})\n")
+    assert shop.up().code == 0
+    shop.program(
+        f"a = Command('a', create='echo 2', update={gate['updating']!r})\n"
+        f"Command('b', create={gate['creating']!r}, opts=O(depends_on=[a]))\n"
+    )
+    engine = shop.start("up", "--yes", "--skip-preview", "--non-interactive")
+
+    def under_way() -> bool | None:
+        latest = json.loads(shop.state.read_text())["checkpoint"]["latest"]
+        return point in [item["type"] for item in latest.get("pending_operations") or ()] or None
+
+    until(under_way, what=f"an operation {point} in the state")
+    engine.kill()
+    engine.communicate()
+    flag.touch()
+    assert shop.run("cancel", "--yes").code == 0
+    finished = shop.up()
+    assert finished.code == 0, finished.out
+    assert f"interrupted while {point}" in finished.out
+    rows = shop.rows()
+    assert {"a", "b"} <= rows.keys()
+    assert "gone" not in rows
+    assert rows["a"]["inputs"]["create"] == "echo 2"
+    assert shop.up("--expect-no-changes").code == 0
+
+
+def test_an_import_of_what_is_no_export_of_this_stack_is_refused(shop: Shop) -> None:
+    """The state stays; an export of another project is taken only with --force, which is not forgiving of damage."""
+    shop.program("Command('a', create='true')\n")
+    assert shop.up().code == 0
+    before = shop.state.read_text()
+    exported = shop.run("stack", "export").out
+    twice = json.loads(exported)
+    twice["deployment"]["resources"] *= 2
+    for given, message in (
+        ("not json", "error: import: not JSON ("),
+        ('{"version": 3}', "error: import: no `deployment`, allowed: what `stack export` writes"),
+        (exported.replace('"version": 3', '"version": 9', 1), "error: state: format 9, allowed: 3 and 4; "),
+        (json.dumps(twice), "stands there twice"),
+        (foreign(exported), " is of stack mart/dev, allowed: of shop/dev; "),
+    ):
+        ran = shop.run("stack", "import", given=given)
+        assert ran.code == 1
+        assert message in ran.err
+        assert ran.err.count("\n") == 1
+        assert shop.state.read_text() == before
+    assert shop.run("stack", "import", "--force", given=json.dumps(twice)).code == 1
+    assert shop.state.read_text() == before
+    assert shop.run("stack", "import", "--force", given=foreign(exported)).code == 0
+    assert "::mart::" in shop.state.read_text()
+
+
+def test_a_cancel_without_a_lock_removes_nothing(shop: Shop) -> None:
+    """It says so; where nobody can confirm, it asks for `--yes`."""
+    shop.program("pulumi.export('a', 1)\n")
+    assert "(0 locks)" in shop.run("cancel", "--yes").out
+    refused = shop.run("cancel", "--non-interactive")
+    assert refused.code == 2
+    assert "--yes must be passed in" in refused.err
+    assert shop.up().code == 0
+
+
+def test_unprotecting_what_is_not_there_changes_nothing(shop: Shop) -> None:
+    """Nor does unprotecting nothing at all."""
+    shop.program("Command('kept', create='true', opts=O(protect=True))\n")
+    assert shop.up().code == 0
+    before = shop.state.read_text()
+    missing = shop.run("state", "unprotect", f"{URN}other", "--yes")
+    assert (missing.code, missing.err) == (
+        1,
+        f"error: no such resource '{URN}other' exists in the current state\n",
+    )
+    assert shop.run("state", "unprotect", "--yes").code == 2
+    assert shop.state.read_text() == before
+    assert shop.run("state", "unprotect", "--all", "--yes").code == 0
+    assert "protect" not in shop.rows()["kept"]
+
+
+def test_a_target_alone_is_touched(shop: Shop) -> None:
+    """The others neither change nor come; a target that names nothing is an error."""
+    text = "Command('a', create='echo 1')\nCommand('b', create='echo 1')\n"
+    shop.program(text)
+    assert shop.up().code == 0
+    shop.program(text.replace("echo 1", "echo 2") + "Command('new', create='true')\n")
+    assert shop.up("--target", f"{URN}b").code == 0
+    rows = shop.rows()
+    assert [rows[name]["inputs"]["create"] for name in ("a", "b")] == ["echo 1", "echo 2"]
+    assert "new" not in rows
+    ran = shop.up("--target", f"{URN}nobody")
+    assert ran.code == 1
+    assert f"target '{URN}nobody': no such resource in the stack" in ran.out
+    assert shop.rows()["a"]["inputs"]["create"] == "echo 1"
+    assert shop.up().code == 0
+    assert shop.rows()["a"]["inputs"]["create"] == "echo 2"
+
+
+def test_a_replacement_that_was_asked_for_is_made_though_nothing_differs(shop: Shop) -> None:
+    """Of that resource alone, and once: the next update has nothing to do."""
+    shop.program("Command('a', create='true')\nCommand('b', create='true')\n")
+    assert shop.up().code == 0
+    before = shop.rows()
+    document = json.loads(shop.run("preview", "--json", "--replace", f"{URN}a").out)
+    assert document["changeSummary"] == {"replace": 1, "same": 2}
+    ran = shop.up("--replace", f"{URN}a")
+    assert ran.code == 0, ran.out
+    assert "+- 1 replaced" in ran.out
+    after = shop.rows()
+    assert after["a"]["id"] != before["a"]["id"]
+    assert after["b"]["id"] == before["b"]["id"]
+    assert shop.up("--expect-no-changes").code == 0
+
+
+def test_a_preview_as_json_tells_why_a_resource_is_replaced(shop: Shop) -> None:
+    """Old and new state, what differs and what forces it; an update forces nothing."""
+    shop.program("Command('a', create='true', triggers=[1])\nCommand('b', create='true')\n")
+    assert shop.up().code == 0
+    shop.program("Command('a', create='true', triggers=[2])\nCommand('b', create='echo')\n")
+    document = json.loads(shop.run("preview", "--json").out)
+    assert document.keys() == {"config", "steps", "duration", "changeSummary"}
+    assert document["changeSummary"] == {"replace": 1, "update": 1, "same": 1}
+    steps = {step["urn"].rsplit("::", 1)[1]: step for step in document["steps"]}
+    replaced, updated = steps["a"], steps["b"]
+    assert (replaced["op"], replaced["replaceReasons"]) == ("replace", ["triggers[0]"])
+    assert replaced["detailedDiff"] == {"triggers[0]": {"kind": "update-replace", "inputDiff": False}}
+    assert (replaced["oldState"]["inputs"]["triggers"], replaced["newState"]["inputs"]["triggers"]) == ([1], [2])
+    assert (updated["op"], updated.get("replaceReasons")) == ("update", None)
+    assert updated["diffReasons"] == ["create"]
+
+
+def test_a_difference_names_what_forces_a_replacement(shop: Shop) -> None:
+    """Property by property; what is only updated is not said to force anything."""
+    shop.program("Command('a', create='true', triggers=[1])\nCommand('b', create='true')\n")
+    assert shop.up().code == 0
+    shop.program("Command('a', create='true', triggers=[2])\nCommand('b', create='echo')\n")
+    shown = shop.run("preview", "--diff", "--non-interactive").out
+    assert "    +-command:local:Command: (replace)\n" in shown
+    assert "      ~ triggers: [\n          ~ [0]: 1 => 2\n        ] # forces replacement\n" in shown
+    assert '      ~ create: "true" => "echo"\n' in shown
+    assert " +- command:local:Command a replace [diff: ~triggers]\n" in shown
+    assert " ~  command:local:Command b update [diff: ~create]\n" in shown
