@@ -3,7 +3,7 @@ python := .venv/bin/python
 LAB ?= lab
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-long test-pulumi check golden bench lock
+.PHONY: help up down test test-long test-pulumi test-vm check golden bench lock
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -20,6 +20,9 @@ test: check ## every test of the default run
 test-long: ## what takes too long for the default run
 	$(python) -m pytest -n 2 --dist loadgroup -m long
 
+test-vm: ## machines with a kernel of their own (QEMU); ./setup vm installs what it needs
+	$(python) -m pytest -m vm
+
 test-pulumi: ## the same program under Pulumi's own engine, where the pulumi command is on PATH
 	$(python) -m pytest -rs -m pulumi
 
@@ -27,7 +30,7 @@ check: ## what every commit passes: format, lint, types, and the tests that need
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(python) -m pytest -q -m 'not lab and not long'
+	$(python) -m pytest -q -m 'not lab and not long and not vm'
 
 golden: ## write the rendered trees anew; read the diff
 	$(python) -m tests.trees

@@ -13,7 +13,7 @@ import typer
 from lab.client import Lab, LabError, Spot
 from lab.machines.image import ImageError
 from lab.registry import RefusalError, Registration
-from lab.serve import Order
+from lab.serve import Machines, Order
 from lab.serve import serve as serve_lab
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -30,11 +30,12 @@ def serve(
     account: Annotated[list[str] | None, typer.Option(help="Name of a cloud project; may come again.")] = None,
     port: Annotated[int, typer.Option(help="Of the API; 0: the former one, or any.")] = 0,
     image: Annotated[Literal["stock", "fast"], typer.Option(help="What machines boot from.")] = "fast",
-    machines: Annotated[Literal["nspawn", "none"], typer.Option(help="none: the API alone.")] = "nspawn",
+    machines: Annotated[Machines, typer.Option(help="What they run under; none: the API alone.")] = "nspawn",
 ) -> None:
     """Run a lab until SIGTERM: the cloud's API in front, machines on a simulated internet behind it."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells of each start and end
+    logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a machine's power cut is no error
     order = Order(
         name=name, folder=folder, accounts=tuple(account or ("lab",)), port=port, image=image, machines=machines
     )

@@ -63,7 +63,7 @@ class Lab:
             folder: The lab's own; its log is written there.
             accounts: Names of the cloud's projects.
             image: `stock` or `fast`.
-            machines: `nspawn` or `none`.
+            machines: `nspawn`, `qemu` or `none`.
             port: Of the API; 0 for any.
             within_s: How long to wait.
 

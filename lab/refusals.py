@@ -31,6 +31,7 @@ PROGRAMS = (
     "unshare",
     "wireguard-go",
 )
+VIRTUAL_PROGRAMS = ("lz4", "mke2fs", "qemu-img", "qemu-system-x86_64")
 
 
 def check_user(user_id: int | None = None) -> None:
@@ -46,11 +47,11 @@ def check_tun(device: Path = TUN) -> None:
         raise RefusalError(f"{device}: not found, allowed: a character device; run: modprobe tun")
 
 
-def check_programs(programs: tuple[str, ...] = PROGRAMS) -> None:
-    """Refuse a machine without the programs that a lab starts."""
+def check_programs(programs: tuple[str, ...] = PROGRAMS, *, remedy: str = "./setup") -> None:
+    """Refuse a machine without the programs that a lab starts; `remedy` is the command that installs them."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        raise RefusalError(f"programs: {', '.join(missing)} not found, allowed: all installed; run: ./setup")
+        raise RefusalError(f"programs: {', '.join(missing)} not found, allowed: all installed; run: {remedy}")
 
 
 def check_cgroups() -> None:
@@ -73,8 +74,11 @@ def take_port(port: int) -> socket.socket:
         raise RefusalError(f"port: {port} ({error.strerror}), allowed: a free one, or 0 to have one chosen") from error
 
 
-def check_machine() -> None:
+def check_machine(*, virtual: bool = False) -> None:
     """Refuse a machine that can't carry a world; the first reason found is said.
+
+    Args:
+        virtual: Whether the lab's machines are virtual ones.
 
     Raises:
         RefusalError: With one message that names what was found, what is allowed and the remedy.
@@ -82,4 +86,6 @@ def check_machine() -> None:
     check_user()
     check_tun()
     check_programs()
+    if virtual:
+        check_programs(VIRTUAL_PROGRAMS, remedy="./setup vm")
     check_cgroups()

@@ -15,7 +15,7 @@ import secrets
 import signal
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from lab import cgroups
 from lab.cloud.cloud import Cloud
@@ -24,7 +24,9 @@ from lab.internet.site import Ground
 from lab.internet.web import WebService
 from lab.launch import end, start_watchdog
 from lab.ledger import start_time
+from lab.machines import recipe
 from lab.machines.image import ensure_image, in_use
+from lab.machines.qemu_image import ensure_virtual_image
 from lab.refusals import check_machine, take_port
 from lab.registry import Registration, make_folder
 from lab.world import World, write_private
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from lab.ledger import Ledger
     from lab.machines.image import Image
+    from lab.machines.qemu_image import VirtualImage
     from lab.machines.recipe import Variant
     from lab.wish import Wish
 
@@ -42,6 +45,8 @@ TOKEN_LENGTH: Final = 64  # as Hetzner's
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _RETRY_S: Final = 1.0
 _log = logging.getLogger("lab")
+
+Machines: TypeAlias = Literal["nspawn", "qemu", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,7 @@ class Order:
         accounts: Names of the cloud's projects.
         port: Of the API on the loopback interface; 0 takes the former one, or a free one.
         image: What machines boot from.
-        machines: `none` is the API alone, which needs no root.
+        machines: What they run under; `none` is the API alone, which needs no root.
     """
 
     name: str
@@ -62,7 +67,7 @@ class Order:
     accounts: tuple[str, ...] = ("lab",)
     port: int = 0
     image: Variant = "fast"
-    machines: Literal["nspawn", "none"] = "nspawn"
+    machines: Machines = "nspawn"
 
 
 def serve(order: Order) -> None:
@@ -75,7 +80,7 @@ def serve(order: Order) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop takes over
     registration = Registration(order.name)
     if order.machines != "none":
-        check_machine()
+        check_machine(virtual=order.machines == "qemu")
     registration.refuse_if_running()
     former = _read_former(order.folder)
     with take_port(order.port or int(former.get("port", 0))) as listening, registration.held() as ledger:
@@ -84,16 +89,32 @@ def serve(order: Order) -> None:
             _log.warning("lab %s: removed %d leftovers of one that was killed", order.name, undone)
         make_folder(order.folder)
         papers = _draw_up_papers(order, former, listening)
-        image = ensure_image(order.image, say=_log.info) if order.machines != "none" else None
+        images = _ensure_images(order) if order.machines != "none" else None
         try:
-            asyncio.run(_run(order, image, papers, listening, ledger))
+            asyncio.run(_run(order, images, papers, listening, ledger))
         finally:
             ledger.undo()
             _write_papers(order.folder, {**papers, "pid": None, "started": None})
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Images:
+    """What machines boot from; `virtual` is None if they run under systemd-nspawn."""
+
+    image: Image
+    virtual: VirtualImage | None
+
+
+def _ensure_images(order: Order) -> _Images:
+    image = ensure_image(order.image, say=_log.info)
+    if order.machines != "qemu":
+        return _Images(image=image, virtual=None)
+    with in_use(image):
+        return _Images(image=image, virtual=ensure_virtual_image(image, release=recipe.RELEASE, say=_log.info))
+
+
 async def _run(
-    order: Order, image: Image | None, papers: dict[str, Any], listening: socket.socket, ledger: Ledger
+    order: Order, images: _Images | None, papers: dict[str, Any], listening: socket.socket, ledger: Ledger
 ) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -101,12 +122,20 @@ async def _run(
     cloud = Cloud({name: (token,) for name, token in papers["tokens"].items()})
     app = make_app(cloud, control_token=papers["control_token"], log=lambda line: _log.info("%s", line))
     async with contextlib.AsyncExitStack() as stack:
-        if image is not None:
-            stack.enter_context(in_use(image))
+        if images is not None:
+            stack.enter_context(in_use(images.image))
+            if images.virtual is not None:
+                stack.enter_context(in_use(images.virtual))
             ground = await asyncio.to_thread(_make_ground, order, ledger)
             watchdog = await start_watchdog(ground.cgroup)
             stack.push_async_callback(end, watchdog)
-            world = World(ground, image, report=order.folder / "world.json", stopped=cloud.report_stopped)
+            world = World(
+                ground,
+                images.image,
+                virtual=images.virtual,
+                report=order.folder / "world.json",
+                stopped=cloud.report_stopped,
+            )
             stack.push_async_callback(world.stop)
             await world.start()
             keeper = _Keeper(world, cloud)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lab.internet.namespace import namespace_path
 from lab.ledger import start_time
-from lab.machines.driver import enter_command
+from lab.machines.driver import enter_command, login_command
+from lab.machines.qemu_door import door_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
+
+BORN_WITHIN_S: Final = 90.0
+VIRTUAL_BORN_WITHIN_S: Final = 420.0  # without KVM; two such machines side by side take half of it
+ANSWERS_WITHIN_S: Final = 5.0  # a virtual machine in its first seconds does not
+_RESULT: Final = "/run/cloud-init/result.json"
 
 
 class LabError(Exception):
@@ -125,7 +132,7 @@ class MachineSpot(Spot):
 
     @property
     def leader_pid(self) -> int | None:
-        """The machine's PID 1 as this machine sees it; None while it is off."""
+        """The process that the machine ends with (its PID 1, or QEMU's) as this machine sees it; None while off."""
         leader = self.entry["leader"]
         return leader["pid"] if leader and start_time(leader["pid"]) == leader["started"] else None
 
@@ -133,6 +140,12 @@ class MachineSpot(Spot):
     def console(self) -> str:
         """What the machine has written on its console."""
         return Path(self.entry["console"]).read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def door(self) -> Path | None:
+        """Where programs are run in a virtual machine; None for one whose namespaces can be entered."""
+        door = self.entry["door"]
+        return Path(door) if door else None
 
     def command(self, program: Sequence[str], *, user: str = "root") -> list[str]:
         """Return the command that runs a program in the machine.
@@ -143,21 +156,37 @@ class MachineSpot(Spot):
         pid = self.leader_pid
         if pid is None:
             raise LabError(f"machine {self.name!r}: off, allowed: running; switch it on at the API")
-        return enter_command(pid, program, user=user)
+        door = self.door
+        if door is None:
+            return enter_command(pid, program, user=user)
+        return door_command(door, login_command(program, user=user))
 
-    def wait_born(self, within_s: float = 90.0) -> dict[str, Any]:
+    def has(self, path: str) -> bool:
+        """Tell whether there is a file at an absolute path in the machine; not while it is off or does not answer."""
+        with contextlib.suppress(LabError, OSError, subprocess.TimeoutExpired):
+            if self.door is None:
+                return Path(f"/proc/{self.leader_pid}/root{path}").exists()
+            return self.run(["test", "-e", path], within_s=ANSWERS_WITHIN_S).returncode == 0
+        return False
+
+    def wait_born(self, within_s: float | None = None) -> dict[str, Any]:
         """Wait until cloud-init is done with this boot and return its result.
+
+        Args:
+            within_s: How long; None for what is enough on a busy machine of two cores.
 
         Raises:
             TimeoutError: It is not; the error has the end of the console.
         """
+        if within_s is None:
+            within_s = VIRTUAL_BORN_WITHIN_S if self.world()["virtual"] else BORN_WITHIN_S
+        deadline = time.monotonic() + within_s
 
         def result() -> dict[str, Any] | None:
             try:
-                pid = self.leader_pid
-                text = Path(f"/proc/{pid}/root/run/cloud-init/result.json").read_text(encoding="utf-8")
+                text = self._read_result(deadline - time.monotonic())
                 return dict(json.loads(text)["v1"])
-            except (LabError, OSError, ValueError):
+            except (LabError, OSError, ValueError, subprocess.TimeoutExpired):
                 return None
 
         try:
@@ -168,3 +197,10 @@ class MachineSpot(Spot):
             except LabError as missing:
                 tail = str(missing)
             raise TimeoutError(f"{error}; its console ends:\n{tail}") from error
+
+    def _read_result(self, within_s: float) -> str:
+        """Return what cloud-init says of this boot: at once if it can be read from here, else once it is there."""
+        if self.door is None:
+            return Path(f"/proc/{self.leader_pid}/root{_RESULT}").read_text(encoding="utf-8")
+        waiting = f"until cat {_RESULT} 2>/dev/null; do sleep 0.2; done"
+        return self.run(["sh", "-c", waiting], within_s=max(within_s, 0.1)).stdout

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lab.internet.site import Ground, Site
     from lab.machines.driver import Driver
     from lab.machines.image import Image
+    from lab.machines.qemu_image import VirtualImage
     from lab.wish import Wish
 
 
@@ -36,13 +37,23 @@ class World:
     Args:
         ground: The lab's.
         image: What machines boot from.
+        virtual: The same for virtual machines; with it all machines are such.
         report: File that says where everything is, for clients of the lab.
         stopped: Told the id of a server whose machine has switched itself off.
     """
 
-    def __init__(self, ground: Ground, image: Image, *, report: Path, stopped: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        image: Image,
+        *,
+        virtual: VirtualImage | None = None,
+        report: Path,
+        stopped: Callable[[int], None],
+    ) -> None:
         self._ground = ground
         self._image = image
+        self._virtual = virtual
         self._report = report
         self._stopped = stopped
         self._servers: dict[int, Server] = {}
@@ -90,13 +101,15 @@ class World:
             raise ValueError(
                 f"server {site.wish.name}: image {site.wish.image!r}, allowed: {IMAGE}; the lab has no other"
             )
-        return NspawnMachine(
-            self._ground,
-            site,
-            self._image,
-            changed=self._write_report,
-            stopped=lambda: self._stopped(server_id),
-        )
+
+        def stopped() -> None:
+            self._stopped(server_id)
+
+        if self._virtual is not None:
+            from lab.machines.qemu import QemuMachine
+
+            return QemuMachine(self._ground, site, self._virtual, changed=self._write_report, stopped=stopped)
+        return NspawnMachine(self._ground, site, self._image, changed=self._write_report, stopped=stopped)
 
     def _write_report(self) -> None:
         if self._closing:
@@ -106,6 +119,7 @@ class World:
             "places": self._backbone.places,
             "mounts_of": {"pid": face, "started": start_time(face)},
             "names": str(self._ground.names),
+            "virtual": self._virtual is not None,
             "machines": [entry for server in self._servers.values() if (entry := _describe(server))],
         }
         write_private(self._report, json.dumps(report, indent=2) + "\n")
@@ -121,6 +135,7 @@ def _describe(server: Server) -> dict[str, object] | None:
         "name": server.wish.name,
         "namespace": machine.namespace,
         "console": str(machine.console),
+        "door": str(machine.door) if machine.door else None,
         "leader": {"pid": leader.pid, "started": leader.started} if leader else None,
     }
 

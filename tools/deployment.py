@@ -6,7 +6,6 @@ import contextlib
 import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hcloud import Client
@@ -108,8 +107,7 @@ def await_birth(lab: Lab, hosts: Hosts, console: Console) -> None:
 
 def _is_born(lab: Lab, server: str) -> bool:
     with contextlib.suppress(LabError, OSError):
-        pid = lab.machine(server).leader_pid
-        return pid is not None and Path(f"/proc/{pid}/root/{BORN}").exists()
+        return lab.machine(server).has(f"/{BORN}")
     return False
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lab.ledger import Ledger
     from lab.wish import Wish
 
+CABLE = "c0"  # the machine's, at the site's end
 _SYSCTLS = {
     "ipv4/ip_forward": "1",
     "ipv4/conf/all/rp_filter": "0",
@@ -129,13 +130,24 @@ class Site:
 
     def attach(self, machine: str) -> None:
         """Plug a machine's namespace into the site, as `eth0`; whatever was plugged in before is gone."""
-        remove_interface(self.namespace, "c0")
-        make_link(self.namespace, "c0", machine, "eth0", far_mac=self.wish.mac)
+        remove_interface(self.namespace, CABLE)
+        make_link(self.namespace, CABLE, machine, "eth0", far_mac=self.wish.mac)
 
         def bridge(netlink: Any) -> None:
-            netlink.link("set", index=index_of(netlink, "c0"), master=index_of(netlink, "br0"))
+            netlink.link("set", index=index_of(netlink, CABLE), master=index_of(netlink, "br0"))
 
         configure(self.namespace, bridge)
+
+    def attach_tap(self) -> str:
+        """Plug a virtual machine in by a new TAP interface, and return its name; what was plugged in before is gone."""
+        remove_interface(self.namespace, CABLE)
+
+        def plug(netlink: Any) -> None:
+            netlink.link("add", ifname=CABLE, kind="tuntap", mode="tap")
+            netlink.link("set", index=index_of(netlink, CABLE), master=index_of(netlink, "br0"), state="up")
+
+        configure(self.namespace, plug)
+        return CABLE
 
     def _make(self) -> None:
         make_namespace(self.namespace)

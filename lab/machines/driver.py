@@ -1,4 +1,4 @@
-"""What the world asks of a machine, whatever makes it: systemd-nspawn today, a virtual machine beside it."""
+"""What the world asks of a machine, whatever makes it: systemd-nspawn, or QEMU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Leader:
-    """The process that is a machine's PID 1, as the host sees it.
+    """The process that a machine ends with, as the host sees it: its PID 1, or the QEMU that it runs in.
 
     Args:
         pid: Its id.
@@ -21,6 +21,10 @@ class Leader:
 
     pid: int
     started: int
+
+
+class MachineError(Exception):
+    """A machine can't be made or booted; the text says why."""
 
 
 class Driver(Protocol):
@@ -32,11 +36,15 @@ class Driver(Protocol):
 
     @property
     def namespace(self) -> str:
-        """Name of the machine's network namespace, a new one after each boot."""
+        """Name of its network namespace, a new one after each boot; a virtual machine's cable ends in its site's."""
+
+    @property
+    def door(self) -> Path | None:
+        """Folder of the ports through which programs are run in it; None if its namespaces can be entered."""
 
     @property
     def leader(self) -> Leader | None:
-        """The machine's first process; None while it is off."""
+        """The process that it ends with, another one after each boot; None while it is off."""
 
     async def create_disk(self) -> None:
         """Make the machine's disk from the image; what the machine writes stays on it until `destroy`."""
@@ -66,6 +74,16 @@ def enter_command(leader_pid: int, program: Sequence[str], *, user: str = "root"
         user: Whose rights it has.
     """
     enter = ["nsenter", f"--target={leader_pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
-    clean = ["--", "env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", "TERM=xterm"]
+    return [*enter, "--", *login_command(program, user=user)]
+
+
+def login_command(program: Sequence[str], *, user: str = "root") -> list[str]:
+    """Return the command that runs a program with a login's environment, for somebody who is root in the machine.
+
+    Args:
+        program: The program and its arguments.
+        user: Whose rights it has.
+    """
+    clean = ["env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", "TERM=xterm"]
     become = [] if user == "root" else ["runuser", "--user", user, "--"]
-    return [*enter, *clean, *become, *program]
+    return [*clean, *become, *program]

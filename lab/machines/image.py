@@ -17,7 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from lab.machines import recipe
 from lab.machines.nspawn_layer import wireguard_go
@@ -39,6 +39,14 @@ class ImageError(Exception):
     """There is no image, and the text says why and what to do."""
 
 
+class Built(Protocol):
+    """Whatever a cache folder holds."""
+
+    @property
+    def folder(self) -> Path:
+        """The cache folder; nothing in it ever changes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Image:
     """A built image.
@@ -53,8 +61,13 @@ class Image:
 
     @property
     def layers(self) -> tuple[Path, ...]:
-        """The read-only layers of a machine's root, the topmost first."""
-        names = ("nspawn", "fast", "rootfs") if self.variant == "fast" else ("nspawn", "rootfs")
+        """The read-only layers of the root of a machine under systemd-nspawn, the topmost first."""
+        return (self.folder / "nspawn", *self.system_layers)
+
+    @property
+    def system_layers(self) -> tuple[Path, ...]:
+        """The same without what differs under systemd-nspawn."""
+        names = ("fast", "rootfs") if self.variant == "fast" else ("rootfs",)
         return tuple(self.folder / name for name in names)
 
     @property
@@ -106,38 +119,53 @@ def ensure_image(
     except (SourceError, FileNotFoundError) as error:
         raise ImageError(str(error)) from error
     folder = images / name
+    asked = {
+        "release": release,
+        "sources": [source.line for source in sources],
+        "apt_options": read_transport_options(),
+    }
+    ensure_folder(folder, program="lab.machines.build", asked=asked, say=say)
+    return Image(folder=folder, variant=variant)
+
+
+def ensure_folder(folder: Path, *, program: str, asked: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Build a cache folder if it is not there, and remove those beside it that no running lab uses.
+
+    Args:
+        folder: The folder, named after a hash of all that goes into it.
+        program: Module that builds it, as `steps` says.
+        asked: What it is told, beside the folder to build `into`.
+        say: Told of each phase.
+
+    Raises:
+        ImageError: With one message that says what to do; nothing is left behind.
+    """
+    images = folder.parent
     if not folder.is_dir():
         images.mkdir(parents=True, exist_ok=True, mode=0o755)
         with _alone(images, say):
             if not folder.is_dir():
-                _build(folder, sources=sources, release=release, say=say)
-            _remove_others(images, name)
-    return Image(folder=folder, variant=variant)
+                _build(folder, program=program, asked=asked, say=say)
+            _remove_others(images, folder.name)
 
 
 @contextlib.contextmanager
-def in_use(image: Image) -> Iterator[None]:
-    """Keep the image from being removed by a newer recipe's build."""
-    with (image.folder / "in-use").open("a", encoding="ascii") as held:
+def in_use(built: Built) -> Iterator[None]:
+    """Keep a cache folder from being removed by a newer recipe's build."""
+    with (built.folder / "in-use").open("a", encoding="ascii") as held:
         fcntl.flock(held, fcntl.LOCK_SH)
         yield
 
 
-def _build(folder: Path, *, sources: tuple[AptSource, ...], release: str, say: Callable[[str], None]) -> None:
+def _build(folder: Path, *, program: str, asked: dict[str, Any], say: Callable[[str], None]) -> None:
     images = folder.parent
     _check_space(images)
     into = images / f".building-{folder.name}"
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(mode=0o755)
-    asked = {
-        "into": str(into),
-        "release": release,
-        "sources": [source.line for source in sources],
-        "apt_options": read_transport_options(),
-    }
     started_s = time.monotonic()
     try:
-        _run_build(json.dumps(asked), images, say)
+        _run_build(program, json.dumps({**asked, "into": str(into)}), images, say)
         (into / "in-use").touch()
         into.rename(folder)
     finally:
@@ -145,8 +173,8 @@ def _build(folder: Path, *, sources: tuple[AptSource, ...], release: str, say: C
     say(f"image: built in {time.monotonic() - started_s:.0f} s")
 
 
-def _run_build(asked: str, images: Path, say: Callable[[str], None]) -> None:
-    command = [*_ENDED_WITH_US, "--mount", "--propagation", "private", sys.executable, "-m", "lab.machines.build"]
+def _run_build(program: str, asked: str, images: Path, say: Callable[[str], None]) -> None:
+    command = [*_ENDED_WITH_US, "--mount", "--propagation", "private", sys.executable, "-m", program]
     with subprocess.Popen(
         command,
         cwd=_ROOM.parents[1],

@@ -19,7 +19,7 @@ from lab import cgroups
 from lab.internet.namespace import make_namespace, remove_namespace, set_sysctls
 from lab.launch import Setting, end, launch
 from lab.ledger import start_time
-from lab.machines.driver import Leader
+from lab.machines.driver import Leader, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,10 +32,6 @@ _POWER_BUTTON: Final = signal.SIGRTMIN + 4  # systemd(1): start poweroff.target
 # No site packages: it starts in 20 ms.
 _PREPARE: Final = (sys.executable, "-E", "-S", "-m", "lab.machines.prepare")
 _PROJECT: Final = Path(__file__).parents[2]
-
-
-class MachineError(Exception):
-    """A machine can't be made or booted; the text says why."""
 
 
 class NspawnMachine:
@@ -65,6 +61,7 @@ class NspawnMachine:
         self._holder: asyncio.subprocess.Process | None = None
         self._power: asyncio.Task[None] | None = None
         self._leader: Leader | None = None
+        self.door = None
         self.namespace = f"{ground.prefix}-m{server_id}"
         self.console = ground.folder / f"console-{server_id}.log"
 

@@ -53,6 +53,7 @@ class Noting:
     def __init__(self, told: list[str], fails: list[str], folder: Path) -> None:
         self.told, self.fails = told, fails
         self.console, self.namespace, self.leader = folder, "none", None
+        self.door = None
 
     console: Path
     namespace: str

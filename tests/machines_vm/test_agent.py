@@ -1,0 +1,69 @@
+"""The agent in a virtual machine, at the end of a pair of sockets instead of a port."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.client import until
+from lab.machines.qemu_agent import serve_port
+from lab.machines.qemu_wire import Line, Reader, render_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def port() -> Iterator[socket.socket]:
+    """Return the lab's end of a port; when it is hung up, the agent lets go of it."""
+    ours, agents = socket.socketpair()
+    serving = threading.Thread(target=serve_port, args=(agents.fileno(),))
+    serving.start()
+    ours.settimeout(10)
+    yield ours
+    ours.close()
+    serving.join(10)
+    agents.close()
+    assert not serving.is_alive()
+
+
+def ask(port: socket.socket, session: str, *program: str) -> None:
+    """Begin a session, as the lab does."""
+    port.sendall(b"\n" + render_line(Line(session, "run", json.dumps(program).encode())))
+
+
+def answer(port: socket.socket) -> list[Line]:
+    """Return what the agent says, until a program has ended."""
+    reader, lines = Reader(), list[Line]()
+    while not any(line.kind == "end" for line in lines):
+        lines += reader.feed(port.recv(1 << 16))
+    return lines
+
+
+def test_a_session_that_was_broken_off_does_not_hold_up_the_next(port: socket.socket, tmp_path: Path) -> None:
+    """The next caller may come before the agent has seen the former one go: it is heard, and alone."""
+    ask(port, "former", "sh", "-c", f"echo $$ >{tmp_path}/pid && exec sleep 1000")
+    pid = until(
+        lambda: ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip()) or None, 10, "the former"
+    )
+    port.sendall(render_line(Line("former", "in", b"half a line"))[:12])
+    ask(port, "next", "cat")
+    port.sendall(render_line(Line("former", "in", b"bad")) + render_line(Line("next", "in", b"good")))
+    port.sendall(render_line(Line("next", "eof")))
+    assert answer(port) == [Line("next", "out", b"good"), Line("next", "end", b"0")]
+    assert not Path("/proc", pid).exists()
+
+
+def test_one_session_follows_another(port: socket.socket) -> None:
+    """A program that can't be started is told as a shell does, and the port goes on serving."""
+    ask(port, "first", "no-such-program")
+    assert [line.kind for line in answer(port)] == ["err", "end"]
+    ask(port, "second", "sh", "-c", "exit 4")
+    assert answer(port) == [Line("second", "end", b"4")]

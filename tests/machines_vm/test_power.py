@@ -1,0 +1,84 @@
+"""Power: what is kept on a virtual machine's disk, and what is lost with its memory.
+
+One machine for all, in the order of this file: the last test deletes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import cgroups
+from lab.client import until
+
+if TYPE_CHECKING:
+    from lab.client import Lab, MachineSpot
+    from tests.machines.ordering import Customer
+
+pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.xdist_group("machines_vm")]
+BOOTED_WITHIN_S = 420
+
+
+def write(machine: MachineSpot, path: str, *, synced: bool) -> None:
+    """Write a file; if it is not synced, nothing but a request does it for an hour."""
+    machine.run(["sysctl", "-qw", "vm.dirty_writeback_centisecs=0", "vm.dirty_expire_centisecs=360000"], check=True)
+    machine.run(["tee", path], given="written\n", check=True)
+    if synced:
+        machine.run(["sync", path, "/root"], check=True)
+
+
+def read(machine: MachineSpot, path: str) -> str:
+    """Return what is in a file; nothing if it is not there."""
+    return machine.run(["cat", path]).stdout
+
+
+def booted_anew(machine: MachineSpot, former_pid: int | None) -> None:
+    """Wait until the machine is done with a boot that is not the former one."""
+    until(lambda: machine.leader_pid not in {None, former_pid} or None, 60, "another boot")
+    machine.wait_born(BOOTED_WITHIN_S)
+
+
+def boot_id(machine: MachineSpot) -> str:
+    """Return what the kernel calls this boot."""
+    return read(machine, "/proc/sys/kernel/random/boot_id")
+
+
+def test_a_power_cut_loses_what_was_not_synced_and_nothing_else(machine: MachineSpot, somebody: Customer) -> None:
+    """The API's reset says no word to the machine: its page cache is gone, its disk is as the kernel left it."""
+    write(machine, "/root/synced", synced=True)
+    write(machine, "/root/unsynced", synced=False)
+    assert read(machine, "/root/unsynced") == "written\n"
+    pid, former = machine.leader_pid, boot_id(machine)
+    somebody.act(machine, "reset")
+    booted_anew(machine, pid)
+    assert boot_id(machine) != former
+    assert read(machine, "/root/synced") == "written\n"
+    assert read(machine, "/root/unsynced") == ""
+    assert read(machine, "/born") == "by user data"
+
+
+def test_a_reboot_keeps_the_disk_and_nothing_of_the_kernels(machine: MachineSpot) -> None:
+    """After `systemctl reboot` even what nobody had synced is there, and the network state is a new one."""
+    write(machine, "/root/rebooted", synced=False)
+    machine.run(["ip", "link", "add", "left0", "type", "bridge"], check=True)
+    pid = machine.leader_pid
+    machine.run(["systemctl", "reboot"])
+    booted_anew(machine, pid)
+    assert read(machine, "/root/rebooted") == "written\n"
+    assert machine.run(["ip", "link", "show", "left0"]).returncode != 0
+
+
+def test_a_machine_that_switches_itself_off_stays_off_and_leaves_nothing_when_deleted(
+    machine: MachineSpot, somebody: Customer, lab: Lab
+) -> None:
+    """`poweroff` shows at the API; the console stays to be read until the server is deleted."""
+    machine.run(["systemctl", "poweroff"])
+    until(lambda: somebody.server(machine)["status"] == "off" or None, 60, "the server off")
+    assert machine.leader_pid is None
+    disk, cgroup = lab.folder / "run/disks" / machine.name, cgroups.cgroup_root() / f"fs-{lab.name}/m{machine.name}"
+    assert disk.is_dir()
+    assert cgroups.is_empty(cgroup)
+    assert cgroup.is_dir()
+    somebody.delete(machine)
+    until(lambda: None if disk.exists() or cgroup.exists() else True, 15, "everything of the server gone")
