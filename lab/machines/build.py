@@ -1,7 +1,6 @@
 """Build the image's layers; a program of its own, started in a private mount namespace.
 
-Reads one JSON object on standard input, writes one line for each phase it enters on standard output and, when it
-fails, one line of reason on standard error. Builds into a folder that its caller throws away on failure.
+Speaks as `steps` says. Builds into a folder that its caller throws away on failure.
 
     rootfs/       what a provider's Debian image has
     repository/   signed packages that rootfs lacks
@@ -12,52 +11,41 @@ fails, one line of reason on standard error. Builds into a folder that its calle
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.machines import recipe
-from lab.machines.guard import UnsafeTargetError, check_namespace, check_root
+from lab.machines.guard import check_namespace, check_root
 from lab.machines.nspawn_layer import write_nspawn_layer
 from lab.machines.repository import make_repository
+from lab.machines.steps import build_as_asked, enter_phase, run_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "DEBIAN_FRONTEND": "noninteractive",
-    "LC_ALL": "C.UTF-8",
-}
 
-
-class BuildError(Exception):
-    """A step of the build failed; the text says which and why."""
-
-
-def build(into: Path, *, release: str, sources: list[str], apt_options: str) -> None:
-    """Build all layers into the empty folder `into`."""
+def build(asked: dict[str, Any]) -> None:
+    """Build all layers into the empty folder `asked["into"]`."""
     check_namespace()
+    into, release = Path(asked["into"]), asked["release"]
     debs = into / "debs"
     debs.mkdir()
-    _phase("base system")
-    _bootstrap(into, release=release, sources=sources, apt_options=apt_options)
+    enter_phase("base system")
+    _bootstrap(into, release=release, sources=asked["sources"], apt_options=asked["apt_options"])
     rootfs = check_root(into / "rootfs", into)
-    _phase("choices of the provider's image")
+    enter_phase("choices of the provider's image")
     _customise(rootfs, release)
-    _phase("package repository")
+    enter_phase("package repository")
     keyring = rootfs / recipe.MIRROR_KEYRING.lstrip("/")
     make_repository(debs, into / "repository", release=release, keyring=keyring)
     debs.rmdir()
-    _phase("tunnel and edge packages")
+    enter_phase("tunnel and edge packages")
     with _layer(into, "fast") as root:
         _install(root, into / "repository", recipe.FAST_PACKAGES, release)
         _disable(root)
-    _phase("what differs under systemd-nspawn")
+    enter_phase("what differs under systemd-nspawn")
     with _layer(into, "nspawn") as root:
         write_nspawn_layer(root)
 
@@ -77,7 +65,7 @@ def _bootstrap(into: Path, *, release: str, sources: list[str], apt_options: str
         command += [f"--include={','.join(recipe.STOCK_PACKAGES)}"]
         command += [f"--dpkgopt={option}" for option in recipe.DPKG_OPTIONS]
         command += [f"--aptopt={options.name}", f"--customize-hook={collect}", release, str(into / "rootfs"), "-"]
-        _run(command, given="\n".join(sources) + "\n")
+        run_step(command, given="\n".join(sources) + "\n")
 
 
 def _customise(rootfs: Path, release: str) -> None:
@@ -89,13 +77,13 @@ def _customise(rootfs: Path, release: str) -> None:
         leftover.unlink(missing_ok=True)
     for aptopt in rootfs.glob("etc/apt/apt.conf.d/99mmdebstrap"):
         aptopt.unlink()  # the host's way to its mirror is none of the machine's business
-    _run(["chroot", str(rootfs), "locale-gen"])
+    run_step(["chroot", str(rootfs), "locale-gen"])
     _disable(rootfs)
 
 
 def _disable(root: Path) -> None:
     present = [unit for unit in recipe.DISABLED_UNITS if (root / "lib/systemd/system" / unit).exists()]
-    _run(["chroot", str(root), "systemctl", "disable", *present])
+    run_step(["chroot", str(root), "systemctl", "disable", *present])
 
 
 def _install(root: Path, repository: Path, packages: tuple[str, ...], release: str) -> None:
@@ -103,16 +91,16 @@ def _install(root: Path, repository: Path, packages: tuple[str, ...], release: s
     policy, served = root / "usr/sbin/policy-rc.d", root / "mnt"
     policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
     policy.chmod(0o755)
-    _run(["mount", "--bind", "-o", "ro", str(repository), str(served)])
+    run_step(["mount", "--bind", "-o", "ro", str(repository), str(served)])
     try:
         listed = f"deb [signed-by={recipe.MIRROR_KEYRING}] file:/mnt {release} main\n"
         options = ["-o", "Dir::Etc::SourceList=/tmp/lab.list", "-o", "APT::Sandbox::User=root"]
         (root / "tmp/lab.list").write_text(listed, encoding="utf-8")
         apt = ["chroot", str(root), "apt-get", "--quiet", "--yes", *options]
-        _run([*apt, "update"])
-        _run([*apt, "--no-install-recommends", "install", *packages])
+        run_step([*apt, "update"])
+        run_step([*apt, "--no-install-recommends", "install", *packages])
     finally:
-        _run(["umount", str(served)])
+        run_step(["umount", str(served)])
         (root / "tmp/lab.list").unlink(missing_ok=True)
         policy.unlink()
     for leftover in (*root.glob("var/lib/apt/lists/*Packages"), *root.glob("var/lib/apt/lists/*Release")):
@@ -129,53 +117,17 @@ def _layer(into: Path, name: str) -> Iterator[Path]:
         folder.mkdir()
     upper.chmod(0o755)
     options = f"lowerdir={into / 'rootfs'},upperdir={upper},workdir={work}"
-    _run(["mount", "-t", "overlay", "overlay", "-o", options, str(merged)])
+    run_step(["mount", "-t", "overlay", "overlay", "-o", options, str(merged)])
     try:
         root = check_root(merged, into)
-        _run(["mount", "-t", "proc", "proc", str(root / "proc")])
-        _run(["mount", "--bind", "/dev", str(root / "dev")])
+        run_step(["mount", "-t", "proc", "proc", str(root / "proc")])
+        run_step(["mount", "--bind", "/dev", str(root / "dev")])
         yield root
     finally:
-        _run(["umount", "--recursive", str(merged)])
+        run_step(["umount", "--recursive", str(merged)])
     merged.rmdir()
-    _run(["rm", "-rf", str(work)])
-
-
-def _run(command: list[str], given: str = "") -> None:
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, env=_environment())
-    if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        errors = [line for line in said if "No space left" in line] or [line for line in said if line.startswith("E:")]
-        reason = (errors or said or ["no output"])[-1].strip()
-        raise BuildError(f"{command[0]} failed (exit {done.returncode}): {reason}")
-
-
-def _environment() -> dict[str, str]:
-    proxies = {name: os.environ[name] for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ}
-    return {**_ENVIRONMENT, **proxies, "TMPDIR": os.environ.get("TMPDIR", "/tmp")}  # noqa: S108 - the usual default
-
-
-def _phase(name: str) -> None:
-    sys.stdout.write(f"{name}\n")
-    sys.stdout.flush()
-
-
-def main() -> int:
-    """Build what standard input asks for."""
-    os.umask(0o022)  # the modes of new folders are the image's
-    asked = json.load(sys.stdin)
-    try:
-        build(
-            Path(asked["into"]),
-            release=asked["release"],
-            sources=asked["sources"],
-            apt_options=asked["apt_options"],
-        )
-    except (BuildError, UnsafeTargetError, OSError, ValueError, subprocess.CalledProcessError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    run_step(["rm", "-rf", str(work)])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(build_as_asked(build))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NEEDED_MIB: Final = 1200  # measured: 700 MiB at the widest moment of a build
 _ROOM = Path(__file__).parent
-_INGREDIENTS = ("recipe.py", "build.py", "repository.py", "nspawn_layer.py")
+_INGREDIENTS = ("recipe.py", "build.py", "steps.py", "repository.py", "nspawn_layer.py")
 
 
 # In a process namespace whose first process dies with this one: no step of a build outlives the lab.

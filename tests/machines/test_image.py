@@ -16,7 +16,7 @@ SOURCES = tuple(AptSource(uri="http://one.example/debian", suite=f"bookworm{pock
 ELSEWHERE = tuple(AptSource(uri="http://two.example/debian", suite=source.suite) for source in SOURCES)
 
 
-@pytest.mark.parametrize("ingredient", ["recipe.py", "build.py", "repository.py", "nspawn_layer.py"])
+@pytest.mark.parametrize("ingredient", ["recipe.py", "build.py", "steps.py", "repository.py", "nspawn_layer.py"])
 def test_another_recipe_is_another_image(tmp_path: Path, ingredient: str) -> None:
     """One byte more in what makes the image, and its name is another one."""
     room = tmp_path / "room"
