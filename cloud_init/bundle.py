@@ -81,6 +81,7 @@ def render_bundle(host: Host, material: Material) -> Bundle:
                 secret=True,
             )
             for peer in interface.peers
+            if peer.preshared_key is not None
         ]
     packages, units = ["nftables", "wireguard-tools"], [FIREWALL_UNIT]
     units += [f"wg-quick@{interface.name}.service" for interface in host.interfaces]

@@ -9,12 +9,14 @@ import base64
 import hashlib
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
+
+from plan.model import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from plan.model import Host, Ref
+    from plan.model import Host
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,20 @@ class Material:
         """Return a key."""
         return self.values[str(ref)]
 
-    def address(self, ref: Ref) -> IPv4Address | IPv6Address:
-        """Return a host's public address; a server is the first address of its IPv6 network."""
+    def key(self, said: Ref | str) -> str:
+        """Return a public key: a reference's, or the one that a device made itself."""
+        return said if isinstance(said, str) else self.text(said)
+
+    @overload
+    def address(self, ref: Ref | IPv4Address | IPv6Address) -> IPv4Address | IPv6Address: ...
+
+    @overload
+    def address(self, ref: Ref | IPv4Address | IPv6Address | str) -> IPv4Address | IPv6Address | str: ...
+
+    def address(self, ref: Ref | IPv4Address | IPv6Address | str) -> IPv4Address | IPv6Address | str:
+        """Return a public address, or a name; a server is the first address of its IPv6 network."""
+        if not isinstance(ref, Ref):
+            return ref
         value = self.values[str(ref)]
         if ref.kind == "ipv4":
             return IPv4Address(value)

@@ -54,7 +54,7 @@ def render_nftables(firewall: Firewall, material: Material) -> str:
     peers = [material.address(ref) for ref in firewall.peers]
     sets = {
         "peers": _by_version(peers),
-        "tunnels": _by_version(firewall.tunnel_networks),
+        "tunnels": _by_version(firewall.inside),
         "ssh_sources": _by_version(firewall.ssh_sources),
     }
     ports = ", ".join(str(port) for port in firewall.wireguard_ports)
@@ -119,9 +119,9 @@ def _input_chains(firewall: Firewall, ports: str) -> list[str]:
         f"    udp dport {{ {ports} }} counter name wg_denied drop",
     ]
     flows = [
-        f"    {'ip' if version == 4 else 'ip6'} saddr {{ {', '.join(sources)} }} {flow.protocol} dport {flow.port} "
+        f"    {'ip' if version == 4 else 'ip6'} saddr {{ {', '.join(sources)} }} {flow.protocol} dport {flow.ports[0]} "
         f"counter name flow_new accept  # {flow.name}"
-        for flow in firewall.flows
+        for flow in firewall.accepts
         for version, sources in _by_version(flow.sources).items()
         if sources
     ]

@@ -7,11 +7,12 @@ generations of one tunnel can stand side by side and traffic moves by route.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from cloud_init.material import Material
-    from plan.model import Interface, Peer
+    from plan.model import Endpoint, Interface, Peer, Route
 
 KEYS: Final = "/etc/farshore/keys"
 
@@ -41,25 +42,36 @@ def render_wireguard(interface: Interface, material: Material) -> str:
         "Table = off",
         f"PostUp = wg set %i private-key {private_key_path(interface)}",
     ]
-    for peer in interface.peers:
-        key = material.text(peer.public_key)
-        lines.append(f"PostUp = wg set %i peer {key} preshared-key {preshared_key_path(interface, peer)}")
-        lines += [
-            f"PostUp = ip -{allowed.version} route replace {allowed.network_address} dev %i src {own.ip}"
-            for allowed in peer.allowed_ips
-            for own in interface.addresses
-            if own.version == allowed.version
-        ]
+    lines += [
+        f"PostUp = wg set %i peer {material.key(peer.public_key)} preshared-key {preshared_key_path(interface, peer)}"
+        for peer in interface.peers
+        if peer.preshared_key is not None
+    ]
+    lines += [f"PostUp = {_route(route)}" for route in interface.routes]
     for peer in interface.peers:
         lines += [
             "",
-            f"# {peer.name}",
+            f"# {peer.name}" + (f": {peer.description}" if peer.description else ""),
             "[Peer]",
-            f"PublicKey = {material.text(peer.public_key)}",
+            f"PublicKey = {material.key(peer.public_key)}",
             f"AllowedIPs = {', '.join(str(allowed) for allowed in peer.allowed_ips)}",
         ]
         if peer.endpoint is not None:
-            lines.append(f"Endpoint = {material.address(peer.endpoint.address)}:{peer.endpoint.port}")
+            lines.append(f"Endpoint = {render_endpoint(peer.endpoint, material)}")
         if peer.keepalive_s is not None:
             lines.append(f"PersistentKeepalive = {peer.keepalive_s}")
     return "\n".join(lines) + "\n"
+
+
+def render_endpoint(endpoint: Endpoint, material: Material) -> str:
+    """Return an endpoint as wg(8) takes it: an IPv6 address in brackets."""
+    address = material.address(endpoint.address)
+    return f"[{address}]:{endpoint.port}" if isinstance(address, IPv6Address) else f"{address}:{endpoint.port}"
+
+
+def _route(route: Route) -> str:
+    """Return the command that makes a route; a single address is written without its length."""
+    net = route.destination
+    where = net.network_address if net.num_addresses == 1 else net
+    mtu = f" mtu {route.mtu_bytes}" if route.mtu_bytes else ""
+    return f"ip -{net.version} route replace {where} dev %i src {route.source}{mtu}"

@@ -71,7 +71,7 @@ class Keys(pulumi.ComponentResource):
             stash = self._stash(f"{name}-{host.name}-delivery", ssh_key)
             self._delivery[host.name] = pulumi.Output.unsecret(stash.output["public"])
         for tunnel in plan.tunnels:
-            stash = self._stash(f"{name}-{tunnel.shield}-{tunnel.origin}-g{tunnel.generation}-psk", preshared_key)
+            stash = self._stash(f"{name}-{tunnel.near}-{tunnel.far}-g{tunnel.generation}-psk", preshared_key)
             self._outputs[tunnel.psk] = stash.output["private"]
         self.register_outputs({})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,13 @@ def read_stack() -> tuple[Stack, Secrets]:
     prefix = f"{project}:"
     said = {**get_config_env(), **CONFIG.get()}
     config = {key.removeprefix(prefix): _value(text) for key, text in said.items() if key.startswith(prefix)}
-    return load(config, project=project, stack=pulumi.get_stack(), files=_named_files(config))
+    return load(
+        config,
+        project=project,
+        stack=pulumi.get_stack(),
+        day=datetime.now(UTC).date(),
+        files=_named_files(config),
+    )
 
 
 @contextmanager

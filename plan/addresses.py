@@ -2,7 +2,8 @@
 
 Pure: networks and slots in, addresses out. A slot is written in the stack file, so that removing one host never
 moves another. Shield k is 10.0.k.1 in a subnet of its own; an origin has one address, 10.0.0.<slot>, that is the
-same from every shield. The same in IPv6, from a unique local /48 (RFC 4193).
+same from every shield; a device that dials is 10.0.k.<slot> at shield k, so that what is sent back to it finds the
+shield to which it is connected by the address alone. The same in IPv6, from a unique local /48 (RFC 4193).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Final
 
 SHIELD_HOST: Final = 1
 FIRST_HOST_SLOT: Final = 2
-LAST_HOST_SLOT: Final = 254
+LAST_HOST_SLOT: Final = 65533  # of a /16; most networks end earlier, see `last_origin_slot`
+LAST_DEVICE_SLOT: Final = 254
 SUBNET_PREFIX: Final = 24
 # Networks in which a deployment's own hosts already live: theirs would win over the tunnel's.
 TAKEN: Final = {
@@ -28,6 +30,16 @@ def subnet_count(network: IPv4Network) -> int:
     return min(256, 1 << (SUBNET_PREFIX - network.prefixlen))
 
 
+def slot_is_free_of_shields(slot: int) -> bool:
+    """Tell whether an origin may have this number: no shield's (x.1), no subnet's first or last (x.0, x.255)."""
+    return slot % 256 not in {0, 1, 255}
+
+
+def last_origin_slot(network: IPv4Network) -> int:
+    """Return the largest number that an origin can have in a network."""
+    return min(LAST_HOST_SLOT, network.num_addresses - 2)
+
+
 def shield_address(network: IPv4Network, slot: int) -> IPv4Address:
     """Return the tunnel address of a shield: the first host of its own /24."""
     return network.network_address + slot * 256 + SHIELD_HOST
@@ -39,13 +51,23 @@ def shield_address6(network6: IPv6Network, slot: int) -> IPv6Address:
 
 
 def origin_address(network: IPv4Network, slot: int) -> IPv4Address:
-    """Return the one tunnel address of an origin, in the first /24."""
+    """Return the one tunnel address of an origin: in the first /24 up to slot 254, further on in those after it."""
     return network.network_address + slot
 
 
 def origin_address6(network6: IPv6Network, slot: int) -> IPv6Address:
     """Return the one tunnel address of an origin, in the first /64."""
     return network6.network_address + slot
+
+
+def device_address(network: IPv4Network, shield_slot: int, slot: int) -> IPv4Address:
+    """Return the tunnel address of a device at one shield: in that shield's /24."""
+    return network.network_address + shield_slot * 256 + slot
+
+
+def device_address6(network6: IPv6Network, shield_slot: int, slot: int) -> IPv6Address:
+    """Return the tunnel address of a device at one shield: in that shield's /64."""
+    return network6.network_address + (shield_slot << 64) + slot
 
 
 def unique_local_prefix(project: str, stack: str) -> IPv6Network:

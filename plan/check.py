@@ -65,25 +65,25 @@ def _ends(plan: Plan) -> Iterator[str]:
     met = set()
     for tunnel in plan.tunnels:
         keys = (
-            (tunnel.shield, tunnel.shield_interface, tunnel.origin),
-            (tunnel.origin, tunnel.origin_interface, tunnel.shield),
+            (tunnel.near, tunnel.near_interface, tunnel.far),
+            (tunnel.far, tunnel.far_interface, tunnel.near),
         )
         if any(key not in ends for key in keys):
-            yield f"{tunnel.shield}-{tunnel.origin}: an end is missing"
+            yield f"{tunnel.near}-{tunnel.far}: an end is missing"
             continue
         met |= set(keys)
         (near, to_far), (far, to_near) = ends[keys[0]], ends[keys[1]]
-        for dialler, peer, other in ((tunnel.shield, to_far, far), (tunnel.origin, to_near, near)):
+        for dialler, peer, other in ((tunnel.near, to_far, far), (tunnel.far, to_near, near)):
             if {str(net.network_address) for net in peer.allowed_ips} != {str(a.ip) for a in other.addresses}:
                 yield f"{dialler}: it does not admit the addresses of {peer.name}"
-            if peer.public_key.of != other.private_key.of:
+            if peer.public_key != other.public_key:
                 yield f"{dialler}: it expects another key of {peer.name}"
             if peer.endpoint is not None and peer.endpoint.port != other.listen_port:
                 yield f"{dialler}: it dials {peer.name} on a port where nobody listens"
         if to_far.preshared_key != to_near.preshared_key:
-            yield f"{tunnel.shield}-{tunnel.origin}: the preshared keys differ"
+            yield f"{tunnel.near}-{tunnel.far}: the preshared keys differ"
         if near.mtu_bytes != far.mtu_bytes:
-            yield f"{tunnel.shield}-{tunnel.origin}: the MTUs differ"
+            yield f"{tunnel.near}-{tunnel.far}: the MTUs differ"
     yield from (f"{host}/{interface}: peer {peer} belongs to no tunnel" for host, interface, peer in ends.keys() - met)
 
 
@@ -97,7 +97,7 @@ def _shown(plan: Plan) -> Iterator[str]:
         if not host.cloud_rules:
             yield f"{host.name}: its cloud firewall is empty"
         for rule in host.cloud_rules:
-            open_to_all = any(not hasattr(source, "kind") and source.prefixlen == 0 for source in rule.sources)
+            open_to_all = any(getattr(source, "prefixlen", None) == 0 for source in rule.sources)
             if open_to_all and (rule.protocol, rule.port) not in {("tcp", port) for port in allowed}:
                 yield f"{host.name}: {rule.protocol} {rule.port} is open to everybody in the cloud firewall"
         if host.role == "origin" and host.firewall.ssh_sources:

@@ -20,6 +20,7 @@ REMEDY = {
     "account": "put one of them into an account of its own",
     "company": "put one of them with another company",
     "home": "put one of them with a company of another legal home",
+    "parent": "put one of them with a company that somebody else owns",
 }
 
 
@@ -59,4 +60,8 @@ def _property(rule: str, host: Server, accounts: Mapping[str, Account]) -> str |
     if rule == "account":
         return host.account
     account = accounts.get(host.account)
-    return None if account is None else str(getattr(account, rule))
+    if account is None:
+        return None
+    if rule == "parent":
+        return account.parent.company if account.parent else account.company
+    return None if getattr(account, rule) is None else str(getattr(account, rule))

@@ -6,47 +6,66 @@ Each entry is validated alone, so that a fault in one never hides a fault in ano
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from plan.addresses import subnet_count, unique_local_prefix
+from plan.addresses import unique_local_prefix
 from plan.faults import Fault, StackError, choices, faults_of, nearest, unknown_name
 from plan.jurisdiction import judge_hosts
+from plan.rules import RULES, Draft
 from plan.stack import (
     TOKEN_LENGTH,
     Account,
     Addresses,
     BreakGlass,
-    CloudConfig,
     Domain,
-    DomainName,
-    Name,
+    Gateway,
+    Mesh,
+    Operator,
     Origin,
+    Party,
+    PartyRole,
     Policy,
     Secrets,
     Shield,
     Stack,
-    TunnelNetwork,
-    UniqueLocal,
     keys_of,
     token_fault,
 )
-from plan.tables import hetzner
+from plan.values import CloudConfig, DomainName, Name, TunnelNetwork, UniqueLocal, is_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import date
 
-KEYS = (
-    "network", "network6", "accounts", "secrets", "shields", "origins", "domains", "policy", "addresses", "break_glass",
+# What each section holds, and what its names are; a section that is not here is one value.
+SECTIONS: Final[dict[str, tuple[type[BaseModel], Any]]] = {
+    "accounts": (Account, Name),
+    "shields": (Shield, Name),
+    "origins": (Origin, Name),
+    "operators": (Operator, Name),
+    "gateways": (Gateway, Name),
+    "meshes": (Mesh, Name),
+    "domains": (Domain, DomainName),
+    "parties": (Party, PartyRole),
+}
+VALUES: Final[dict[str, Any]] = {
+    "network": TunnelNetwork,
+    "network6": UniqueLocal,
+    "policy": Policy,
+    "addresses": Addresses,
+    "break_glass": BreakGlass,
+}
+KEYS: Final = (
+    "network", "network6", "accounts", "secrets", "shields", "origins", "operators", "gateways", "meshes", "domains",
+    "parties", "policy", "addresses", "break_glass",
 )  # fmt: skip
 M = TypeVar("M", bound=BaseModel)
-Server = Shield | Origin
 
 
 def load(
-    config: Mapping[str, Any], *, project: str, stack: str, files: Mapping[str, str | None]
+    config: Mapping[str, Any], *, project: str, stack: str, day: date, files: Mapping[str, str | None]
 ) -> tuple[Stack, Secrets]:
     """Return the stack and its secrets.
 
@@ -54,12 +73,13 @@ def load(
         config: Values of the project's own namespace, without it: `{"network": "10.0.0.0/16", …}`.
         project: Pulumi's project name.
         stack: Pulumi's stack name.
+        day: Today: what ends by a date is judged by it.
         files: Texts of the files that the stack file names, None for one that is not there.
 
     Raises:
         StackError: With every fault of the file.
     """
-    return _Reader(config, files).read(project, stack)
+    return _Reader(config, files).read(project, stack, day)
 
 
 class _Reader:
@@ -70,41 +90,33 @@ class _Reader:
         self.files = files
         self.faults: list[Fault] = []
 
-    def read(self, project: str, stack: str) -> tuple[Stack, Secrets]:
+    def read(self, project: str, stack: str, day: date) -> tuple[Stack, Secrets]:
         self._unknown_keys()
-        accounts = self._section("accounts", Account, Name)
-        shields = self._section("shields", Shield, Name)
-        origins = self._section("origins", Origin, Name, self._with_setup)
-        domains = self._section("domains", Domain, DomainName)
-        whole = {
-            key: self._single(key, adapter)
-            for key, adapter in (
-                ("network", TypeAdapter[Any](TunnelNetwork)),
-                ("network6", TypeAdapter[Any](UniqueLocal)),
-                ("policy", TypeAdapter[Any](Policy)),
-                ("addresses", TypeAdapter[Any](Addresses)),
-                ("break_glass", TypeAdapter[Any](BreakGlass)),
-            )
-            if key in self.config
+        prepare: dict[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]] = {"origins": self._with_setup}
+        sections: dict[str, Any] = {
+            key: self._section(key, model, name, prepare.get(key)) for key, (model, name) in SECTIONS.items()
         }
-        self._slots(shields, origins, whole.get("network") or Stack.model_fields["network"].default)
-        self._places(shields, origins)
-        self._references(shields, origins, domains)
+        values = {key: self._single(key, kind) for key, kind in VALUES.items() if key in self.config}
         secrets = self._secrets()
-        self.faults += judge_hosts(accounts, shields, origins, whole.get("policy") or Policy())
-        if self.faults:
-            raise StackError(self.faults)
-        whole.setdefault("network6", unique_local_prefix(project, stack))
-        # Each part is validated already: construct joins them without validating twice.
-        return Stack.model_construct(
+        draft = Draft(
             project=project,
             stack=stack,
-            accounts=accounts,
-            shields=shields,
-            origins=origins,
-            domains=domains,
-            **whole,
-        ), secrets
+            day=day,
+            network=values.get("network") or Stack.model_fields["network"].default,
+            declared={key: tuple(self._mapping(key, self.config.get(key), silent=True)) for key in SECTIONS},
+            policy=values.get("policy") or Policy(),
+            psks=frozenset(secrets.psks),
+            **sections,
+        )
+        for judge in RULES:
+            self.faults += judge(draft)
+        self.faults += judge_hosts(draft.accounts, draft.shields, draft.origins, draft.policy)
+        if self.faults:
+            raise StackError(self.faults)
+        values.setdefault("network6", unique_local_prefix(project, stack))
+        # Each part is validated already: construct joins them without validating twice.
+        whole = Stack.model_construct(project=project, stack=stack, day=day, psks=draft.psks, **{**sections, **values})
+        return whole, secrets
 
     def _fault(self, where: str, found: str, allowed: str, remedy: str) -> None:
         self.faults.append(Fault(f"farshore:{where}", found, allowed, remedy))
@@ -122,14 +134,20 @@ class _Reader:
             if not self.config.get(key):
                 self._fault(key, "nothing", "at least one", why)
 
-    def _mapping(self, where: str, value: object) -> Mapping[str, Any]:
+    def _mapping(self, where: str, value: object, *, silent: bool = False) -> Mapping[str, Any]:
         if isinstance(value, dict):
             return {str(key): entry for key, entry in value.items()}
-        if value:
+        if value and not silent:
             self._fault(where, repr(value), "a mapping", "write `name: {…}`")
         return {}
 
-    def _section(self, key: str, model: type[M], name: Any, prepare: Any = None) -> dict[str, M]:
+    def _section(
+        self,
+        key: str,
+        model: type[M],
+        name: Any,
+        prepare: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None,
+    ) -> dict[str, M]:
         sound = {}
         for entry, value in self._mapping(key, self.config.get(key)).items():
             where = f"{key}.{entry}"
@@ -147,12 +165,11 @@ class _Reader:
                 sound[entry] = _sound_part(model, raw, {str(one["loc"][0]) for one in error.errors() if one["loc"]})
         return sound
 
-    def _single(self, key: str, adapter: TypeAdapter[Any]) -> Any:
+    def _single(self, key: str, kind: Any) -> Any:
         try:
-            return adapter.validate_python(self.config[key])
+            return TypeAdapter[Any](kind).validate_python(self.config[key])
         except ValidationError as error:
-            models: dict[str, type[BaseModel]] = {"policy": Policy, "break_glass": BreakGlass}
-            keys = keys_of(models[key]) if key in models else ()
+            keys = keys_of(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
             self.faults += faults_of(f"farshore:{key}", error, keys)
             return None
 
@@ -178,82 +195,6 @@ class _Reader:
             return {key: value for key, value in raw.items() if key != "setup"}
         return {**raw, "setup": text}
 
-    def _slots(self, shields: Mapping[str, Shield], origins: Mapping[str, Origin], network: Any) -> None:
-        for key, hosts in (("shields", shields), ("origins", origins)):
-            used: dict[int | None, list[str]] = defaultdict(list)
-            for name, host in hosts.items():
-                used[host.slot].append(name)
-            used.pop(None, None)
-            for slot, names in used.items():
-                for name in names[1:]:
-                    self._fault(
-                        f"{key}.{name}.slot",
-                        f"{slot}, which {names[0]} has",
-                        "a slot of its own",
-                        "choose a free one",
-                    )
-        room = subnet_count(network)
-        for name, shield in shields.items():
-            if shield.slot is not None and shield.slot >= room:
-                self._fault(
-                    f"shields.{name}.slot",
-                    repr(shield.slot),
-                    f"0 to {room - 1} in {network}",
-                    "choose a free one or widen network",
-                )
-        for name in sorted(shields.keys() & origins.keys()):
-            self._fault(f"origins.{name}", "the name of a shield", "a name of its own", "rename one of them")
-
-    def _places(self, shields: Mapping[str, Shield], origins: Mapping[str, Origin]) -> None:
-        table = hetzner()
-        for where, host in _hosts(shields, origins):
-            if host.location is None:
-                continue
-            known = table.locations.get(host.location)
-            if known is None and host.country is None:
-                meant = nearest(host.location, tuple(table.locations))
-                remedy = f"did you mean {meant!r}?" if meant else f"or add its country: our table is of {table.day}"
-                self._fault(f"{where}.location", repr(host.location), ", ".join(table.locations), remedy)
-            if known is not None and host.country not in {None, known.country}:
-                self._fault(
-                    f"{where}.country",
-                    repr(host.country),
-                    f"{known.country}, where {host.location} is",
-                    "remove it",
-                )
-
-    def _references(
-        self, shields: Mapping[str, Shield], origins: Mapping[str, Origin], domains: Mapping[str, Domain]
-    ) -> None:
-        declared = {key: tuple(self._mapping(key, self.config.get(key))) for key in ("accounts", "shields", "origins")}
-        for where, host in _hosts(shields, origins):
-            if host.account is not None and host.account not in declared["accounts"]:
-                self._unknown(f"{where}.account", host.account, declared["accounts"], "an account")
-        for name, origin in origins.items():
-            for shield in origin.shields or ():
-                if shield not in declared["shields"]:
-                    self._unknown(f"origins.{name}.shields", shield, declared["shields"], "a shield")
-            ports: dict[int, str] = {}
-            for service, facts in (origin.services or {}).items():
-                if facts.port in ports:
-                    self._fault(
-                        f"origins.{name}.services.{service}.port", f"{facts.port}, which {ports[facts.port]} has",
-                        "a port of its own", "choose a free one",
-                    )  # fmt: skip
-                ports[facts.port] = service
-        for name, domain in domains.items():
-            if domain.origin is None:
-                continue
-            if domain.origin not in declared["origins"]:
-                self._unknown(f"domains.{name}.origin", domain.origin, declared["origins"], "an origin")
-                continue
-            services = origins[domain.origin].services
-            if domain.service is not None and services is not None and domain.service not in services:
-                self._unknown(f"domains.{name}.service", domain.service, tuple(services), "a service")
-
-    def _unknown(self, where: str, name: str, known: tuple[str, ...], kind: str) -> None:
-        self.faults.append(unknown_name(f"farshore:{where}", name, known, kind))
-
     def _secrets(self) -> Secrets:
         raw = self.config.get("secrets") or {}
         found = raw if isinstance(raw, dict) else {}
@@ -261,11 +202,8 @@ class _Reader:
             self._fault("secrets", "no mapping", "a mapping", "set it with `pulumi config set --secret --path`")
         for key in found.keys() - set(keys_of(Secrets)):
             self._fault(f"secrets.{key}", "unknown key", choices(keys_of(Secrets)), "remove it")
-        tokens = found.get("tokens") or {}
-        accounts = self._mapping("accounts", self.config.get("accounts"))
-        if not isinstance(tokens, dict):
-            self._fault("secrets.tokens", "no mapping", "a token for each account", "set it with --path")
-            tokens = {}
+        tokens, psks = self._secret_part(found, "tokens"), self._secret_part(found, "psks")
+        accounts = self._mapping("accounts", self.config.get("accounts"), silent=True)
         for account in accounts:
             where = f"secrets.tokens.{account}"
             wrong = "nothing" if account not in tokens else token_fault(tokens[account])
@@ -274,25 +212,35 @@ class _Reader:
                     where, wrong, f"an API token of {TOKEN_LENGTH} characters",
                     f"pulumi config set --secret --path 'farshore:{where}'",
                 )  # fmt: skip
-        for account in tokens.keys() - accounts.keys():
-            self._unknown(f"secrets.tokens.{account}", account, tuple(accounts), "an account")
-        return Secrets.model_validate({"tokens": {str(k): str(v) for k, v in tokens.items()}})
+        devices = [
+            name for key in ("operators", "gateways") for name in self._mapping(key, self.config.get(key), silent=True)
+        ]
+        for key, entries, known, kind in (
+            ("tokens", tokens, tuple(accounts), "an account"),
+            ("psks", psks, tuple(devices), "a device"),
+        ):
+            for name in entries.keys() - set(known):
+                self.faults.append(unknown_name(f"farshore:secrets.{key}.{name}", name, known, kind))
+        for name, psk in psks.items():
+            if not is_key(psk):
+                where = f"secrets.psks.{name}"
+                self._fault(where, "no key", "what `wg genpsk` prints: 44 characters of base64", "set it anew")
+        return Secrets.model_validate({"tokens": tokens, "psks": psks})
+
+    def _secret_part(self, found: Mapping[str, Any], key: str) -> dict[str, str]:
+        part = found.get(key) or {}
+        if isinstance(part, dict):
+            return {str(name): str(value) for name, value in part.items()}
+        self._fault(f"secrets.{key}", "no mapping", "a mapping by name", "set it with --path")
+        return {}
 
 
 def _sound_part(model: type[M], raw: Mapping[str, Any], faulty: set[str]) -> M:
     """Return what can still be judged of an entry that has faults: its faulty and missing keys are None."""
-    fields = model.model_fields
+    fields = {field.alias or name: (name, field) for name, field in model.model_fields.items()}
     kept = {
-        key: TypeAdapter[Any](fields[key].rebuild_annotation()).validate_python(value)
+        fields[key][0]: TypeAdapter[Any](fields[key][1].rebuild_annotation()).validate_python(value)
         for key, value in raw.items()
         if key in fields and key not in faulty
     }
-    return model.model_construct(**(dict.fromkeys(faulty & fields.keys()) | kept))
-
-
-def _hosts(shields: Mapping[str, Shield], origins: Mapping[str, Origin]) -> list[tuple[str, Server]]:
-    """Return all hosts, each with its key in the stack file."""
-    return [
-        *((f"shields.{name}", shield) for name, shield in shields.items()),
-        *((f"origins.{name}", origin) for name, origin in origins.items()),
-    ]
+    return model.model_construct(**(dict.fromkeys(fields[key][0] for key in faulty & fields.keys()) | kept))

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import date
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 RefKind = Literal["private", "public", "psk", "ipv4", "ipv6", "ssh-private", "ssh-public"]
+Protocol = Literal["tcp", "udp", "any"]
 
 
 @dataclass(frozen=True, order=True)
@@ -22,7 +26,8 @@ class Ref:
     Args:
         kind: `private` and `public` halves of a WireGuard key, `psk`, the public `ipv4` address and `ipv6` prefix
             of a host, its SSH host key's `ssh-private` and `ssh-public` halves.
-        of: Whose: `host/interface` for keys, `shield/origin/generation` for a psk, else the host.
+        of: Whose: `host/interface` for keys, `near/far/generation` for a psk, a device's name for its own, else the
+            host.
     """
 
     kind: RefKind
@@ -34,22 +39,53 @@ class Ref:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where a peer is dialled; `port` is UDP."""
+    """Where a peer is dialled.
 
-    address: Ref
+    Args:
+        address: A host's own, one from the stack file, or a name that is looked up again when a handshake is stale.
+        port: UDP.
+    """
+
+    address: Ref | Address | str
     port: int
 
 
 @dataclass(frozen=True, kw_only=True)
+class Route:
+    """What goes into an interface.
+
+    Args:
+        destination: Network.
+        source: The host's own address that its packets carry.
+        mtu_bytes: Where it is less than the interface's.
+    """
+
+    destination: Network
+    source: Address
+    mtu_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Peer:
-    """One [Peer] of wg(8); `keepalive_s` is None for the side that has no NAT before it."""
+    """One [Peer] of wg(8).
+
+    Args:
+        name: In the stack file.
+        description: For people; None where nobody wrote one.
+        public_key: A reference, or the key itself where a device made it.
+        preshared_key: None where a device has none.
+        allowed_ips: What it may send from, and what is sent to it.
+        endpoint: Where it is dialled; None where it dials.
+        keepalive_s: None sends none.
+    """
 
     name: str
-    public_key: Ref
-    preshared_key: Ref
+    public_key: Ref | str
+    preshared_key: Ref | None
     allowed_ips: tuple[Network, ...]
     endpoint: Endpoint | None
     keepalive_s: int | None
+    description: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +93,15 @@ class Interface:
     """One WireGuard interface of a host.
 
     Args:
-        name: At most 15 characters (the kernel's IFNAMSIZ less one); all begin with `fs`.
+        name: At most 15 characters (the kernel's IFNAMSIZ less one): `fs…` towards shields and origins, `fm…` in a
+            mesh.
         generation: The set of keys that it belongs to.
         addresses: The host's own tunnel addresses, as single addresses: routes are ours, not wg-quick's.
         listen_port: UDP.
         mtu_bytes: Of the packets inside.
         private_key: Its own key.
         peers: In the order of their names.
+        routes: In the order of their destinations.
     """
 
     name: str
@@ -73,6 +111,7 @@ class Interface:
     mtu_bytes: int
     private_key: Ref
     peers: tuple[Peer, ...]
+    routes: tuple[Route, ...] = ()
 
     @property
     def public_key(self) -> Ref:
@@ -82,33 +121,83 @@ class Interface:
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """New connections that a host accepts inside the tunnel."""
+    """New connections that are accepted inside the tunnels.
+
+    Args:
+        name: `press/web`, `press/ssh`, or a LAN's.
+        protocol: tcp, udp, or any for everything, ICMP too.
+        ports: Empty for all.
+        sources: Tunnel addresses and LANs, as networks.
+        destinations: The same.
+        because: Keys of the stack file that ask for it.
+    """
 
     name: str
-    protocol: Literal["tcp"]
-    port: int
-    sources: tuple[Address, ...]
+    protocol: Protocol
+    ports: tuple[int, ...]
+    sources: tuple[Network, ...]
+    destinations: tuple[Network, ...]
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permit:
+    """Something that a host's own programs may say to the Internet.
+
+    Args:
+        networks: Destinations; both `0.0.0.0/0` and `::/0` for anywhere.
+        protocol: tcp or udp.
+        ports: At least one.
+        user: Whose programs may; None for everybody's.
+        because: Key of the stack file, or the reason.
+    """
+
+    networks: tuple[Network, ...]
+    protocol: Literal["tcp", "udp"]
+    ports: tuple[int, ...]
+    user: str | None
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expiry:
+    """Addresses that nothing is accepted from after a day, whether or not anybody runs `up`."""
+
+    addresses: tuple[Address, ...]
+    until: date
 
 
 @dataclass(frozen=True, kw_only=True)
 class Firewall:
-    """What a host's nftables lets in; everything else is dropped.
+    """What a host's nftables lets in, through and out; everything else is dropped.
 
     Args:
         visitor_ports: TCP, from anywhere.
-        wireguard_ports: UDP, from the peers' public addresses alone.
-        peers: Public addresses of the peers.
-        flows: Inside the tunnel.
+        wireguard_ports: UDP.
+        peers: Public addresses that may use them.
+        roaming: Devices dial from anywhere: these ports are open to everybody, and only a key opens more.
+        accepts: To the host itself, inside the tunnels.
+        forwards: Through the host: from tunnel to tunnel, and to and from LANs behind it.
+        internet: Tunnel addresses of devices that use the Internet through this host, under its own address.
+        masquerades: LANs behind it that know no way back.
+        expiries: Addresses whose time ends.
         ssh_sources: Networks from which port 22 answers outside the tunnel.
-        tunnel_networks: Never seen outside the tunnel, neither as source nor as destination.
+        inside: Tunnel networks and LANs behind other hosts: never seen outside a tunnel, as source or destination.
+        egress: What may be said to the Internet; None for everything.
     """
 
     visitor_ports: tuple[int, ...]
     wireguard_ports: tuple[int, ...]
-    peers: tuple[Ref, ...]
-    flows: tuple[Flow, ...]
+    peers: tuple[Ref | Address, ...]
+    roaming: bool
+    accepts: tuple[Flow, ...]
+    forwards: tuple[Flow, ...]
+    internet: tuple[Network, ...]
+    masquerades: tuple[Network, ...]
+    expiries: tuple[Expiry, ...]
     ssh_sources: tuple[Network, ...]
-    tunnel_networks: tuple[IPv4Network, IPv6Network]
+    inside: tuple[Network, ...]
+    egress: tuple[Permit, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +207,7 @@ class CloudRule:
     description: str
     protocol: Literal["tcp", "udp"]
     port: int
-    sources: tuple[Network | Ref, ...]
+    sources: tuple[Network | Address | Ref, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +228,15 @@ class Host:
 
     Args:
         name: As in the stack file.
+        role: What it is.
+        slot: Its number.
+        account: Name of the account that holds it.
+        location: Hetzner's name of the place.
+        country: ISO 3166 code.
+        server_type: Hetzner's name of the machine.
+        image: Hetzner's name of the operating system.
+        families: Its public addresses.
+        description: For people.
         server_name: At the provider's API, and its first host name; never mentions another host.
         address: Tunnel address.
         address6: The same in IPv6.
@@ -147,6 +245,7 @@ class Host:
         cloud_rules: The provider's firewall, never empty.
         sites: Domains that it answers (a shield's).
         setup: Its own cloud-config (an origin's).
+        ssh: SSH answers somewhere; without, the host changes by replacement only.
         break_glass_key: The operator's SSH key.
     """
 
@@ -158,6 +257,8 @@ class Host:
     country: str
     server_type: str
     image: str
+    families: tuple[Literal["ipv4", "ipv6"], ...]
+    description: str | None
     server_name: str
     address: IPv4Address
     address6: IPv6Address
@@ -166,6 +267,7 @@ class Host:
     cloud_rules: tuple[CloudRule, ...]
     sites: tuple[Site, ...]
     setup: str | None
+    ssh: bool
     break_glass_key: str | None
 
     @property
@@ -173,28 +275,89 @@ class Host:
         """Tell whether its public address is a secret."""
         return self.role == "origin"
 
+    @property
+    def forwards(self) -> bool:
+        """Tell whether packets pass through it."""
+        return bool(self.firewall.forwards or self.firewall.internet)
+
     def references(self) -> tuple[Ref, ...]:
         """Return everything that this host must be told, in order and once."""
-        refs = {Ref("ssh-private", self.name), Ref("ssh-public", self.name), *self.firewall.peers}
+        refs = {Ref("ssh-private", self.name), Ref("ssh-public", self.name)}
+        refs |= {peer for peer in self.firewall.peers if isinstance(peer, Ref)}
         for interface in self.interfaces:
             refs.add(interface.private_key)
             for peer in interface.peers:
-                refs |= {peer.public_key, peer.preshared_key}
-                if peer.endpoint is not None:
-                    refs.add(peer.endpoint.address)
+                told = (peer.public_key, peer.preshared_key, peer.endpoint.address if peer.endpoint else None)
+                refs |= {ref for ref in told if isinstance(ref, Ref)}
+        refs |= {source for rule in self.cloud_rules for source in rule.sources if isinstance(source, Ref)}
         return tuple(sorted(refs))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tunnel:
-    """One shield and one origin, in one generation."""
+    """Two hosts and one generation of keys: a shield and an origin, or two hosts of a mesh.
 
-    shield: str
-    origin: str
+    Args:
+        near: A shield, or the first of the two by name.
+        far: The other.
+        generation: The set of keys that it belongs to.
+        psk: Known to both and to nobody else.
+        near_interface: At `near`.
+        far_interface: At `far`.
+    """
+
+    near: str
+    far: str
     generation: int
     psk: Ref
-    shield_interface: str
-    origin_interface: str
+    near_interface: str
+    far_interface: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceTunnel:
+    """A device's side of the tunnel to one shield: what its own file says beside its private key.
+
+    Args:
+        shield: Its name.
+        addresses: Its own.
+        peer: The shield.
+        dns: Resolvers while it is connected.
+        mtu_bytes: Of the packets inside.
+    """
+
+    shield: str
+    addresses: tuple[IPv4Interface | IPv6Interface, ...]
+    peer: Peer
+    dns: tuple[Address, ...]
+    mtu_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """An operator's device, or a gateway to a site: not ours to make, and described by what it has to be told.
+
+    Args:
+        name: In the stack file.
+        kind: What it is.
+        slot: Its number.
+        public_key: In base64.
+        tunnels: One for each shield that it may dial; it uses one at a time.
+        forwards: Through it: to and from the LANs behind it.
+        masquerades: LANs behind it that know no way back.
+        until: Last day on which it is let in.
+        description: For people.
+    """
+
+    name: str
+    kind: Literal["operator", "gateway"]
+    slot: int
+    public_key: str
+    tunnels: tuple[DeviceTunnel, ...]
+    forwards: tuple[Flow, ...] = ()
+    masquerades: tuple[Network, ...] = ()
+    until: date | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +370,8 @@ class Plan:
         accounts: Names of the accounts that hold hosts.
         shields: In the order of their slots.
         origins: In the order of their slots.
-        tunnels: In the order of shield, origin and generation.
+        devices: In the order of their names.
+        tunnels: In the order of near, far and generation.
         addresses_kept: Public addresses are protected against every destroy.
         warnings: What a reader of the preview should know.
     """
@@ -217,6 +381,7 @@ class Plan:
     accounts: tuple[str, ...]
     shields: tuple[Host, ...]
     origins: tuple[Host, ...]
+    devices: tuple[Device, ...]
     tunnels: tuple[Tunnel, ...]
     addresses_kept: bool
     warnings: tuple[str, ...]

@@ -1,147 +1,119 @@
 """The stack file as frozen models: every key, its type, its default and what it means.
 
-Pure. A validator says *allowed; remedy*; `plan.load` puts where and what was found before it.
+Pure. What one value may be stands in `plan.values`; what values mean to each other is judged in `plan.rules`.
 """
 
 from __future__ import annotations
 
-import re
-from ipaddress import IPv4Interface, IPv4Network, IPv6Network
-from typing import Annotated, Any, Final, Literal
+from datetime import date  # noqa: TC003 - pydantic reads annotations at run time
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from plan.addresses import FIRST_HOST_SLOT, LAST_DEVICE_SLOT, LAST_HOST_SLOT
+from plan.values import (
+    Address,
+    CloudConfig,
+    Country,
+    DomainName,
+    EndpointHost,
+    Name,
+    Names,
+    Network,
+    Port,
+    SshKey,
+    Text,
+    TunnelNetwork,
+    TypeName,
+    UniqueLocal,
+    WireguardKey,
+    at_least_one,
+    once,
+    within,
 )
 
-from plan.addresses import FIRST_HOST_SLOT, LAST_HOST_SLOT, PRIVATE, SUBNET_PREFIX, TAKEN
+if TYPE_CHECKING:
+    from typing import Any
 
 TOKEN_LENGTH: Final = 64  # Hetzner's API tokens; the provider refuses any other length
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_SSH_KEY = re.compile(r"(?:ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]+={0,2}(?: [\x20-\x7e]*)?")
-_ADDRESS_TEXT = "an IPv4 network like 10.0.0.0/16"
+MIN_MTU_BYTES: Final = 1280  # RFC 8200: the least that IPv6 may have
+MAX_MTU_BYTES: Final = 1440  # 1500 less WireGuard over IPv4 (60): what fits an Ethernet at most
+Rule = Literal["country", "account", "company", "home", "parent"]
+RULES: Final[tuple[Rule, ...]] = ("country", "account", "company", "home", "parent")
+Role = Literal["shield", "origin"]
+Family = Literal["ipv4", "ipv6"]
+Addresses = Literal["keep", "release"]
+Ssh = Literal["off", "tunnel"] | Annotated[tuple[Network, ...], Field(min_length=1)]
+PartyRole = Literal["state", "ci", "dns", "ca"]
 
 
 class Strict(BaseModel):
     """Reject unknown keys and never change after loading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-def _host_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError("lower-case letters, digits and dashes, a letter first, at most 32; rename it")
-    return name
-
-
-def _domain_name(name: str) -> str:
-    labels = name.split(".")
-    if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(
-            "a domain name in lower case with at least one dot; write international names in their xn-- form"
-        )
-    return name
-
-
-def _country(code: str) -> str:
-    if not re.fullmatch("[A-Z]{2}", code):
-        raise ValueError('an ISO 3166 code of two capital letters like FI; quote it where YAML reads a word ("NO")')
-    return code
-
-
-def _within(first: int, last: int, remedy: str) -> AfterValidator:
-    """Return a validator of a whole number between two bounds, both allowed."""
-
-    def check(value: int) -> int:
-        if not first <= value <= last:
-            raise ValueError(f"{first} to {last}; {remedy}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _tunnel_network(value: object) -> IPv4Network:
-    try:
-        interface = IPv4Interface(str(value))
-    except ValueError:
-        raise ValueError(f"{_ADDRESS_TEXT}; correct it") from None
-    network = interface.network
-    if interface.ip != network.network_address:
-        raise ValueError(f"a network without host bits; write {network}")
-    if not any(network.subnet_of(private) for private in PRIVATE):
-        raise ValueError(
-            f"a private network (in {', '.join(map(str, PRIVATE))}); a public one belongs to somebody else"
-        )
-    if network.prefixlen > SUBNET_PREFIX:
-        raise ValueError(f"/{SUBNET_PREFIX} or larger; each shield needs a /{SUBNET_PREFIX} of its own")
-    for taken, why in TAKEN.items():
-        if network.overlaps(taken):
-            raise ValueError(f"a network that does not overlap {taken}; {why}, choose another")
-    return network
-
-
-def _unique_local(network: IPv6Network) -> IPv6Network:
-    if network.prefixlen != 48 or not network.subnet_of(IPv6Network("fd00::/8")):
-        raise ValueError("a unique local /48 in fd00::/8; leave it out to have one derived")
-    return network
-
-
-def _cloud_config(text: str) -> str:
-    what = "a file that begins with #cloud-config and holds a mapping; see cloud-init's documentation"
-    if not text.startswith("#cloud-config"):
-        raise ValueError(what)
-    try:
-        parsed: object = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        at = getattr(error, "problem_mark", None)
-        line = f" (line {at.line + 1})" if at else ""
-        raise ValueError(f"a #cloud-config in YAML; it does not parse{line}") from None
-    if not isinstance(parsed, dict):
-        raise ValueError(what)  # noqa: TRY004 - pydantic takes a ValueError for a fault
-    return text
-
-
-def _behind(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ValueError("at least one shield; name it")
-    return tuple(dict.fromkeys(values))
-
-
-def _separate_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(values))
-
-
-TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,63}$")]
-Name = Annotated[str, AfterValidator(_host_name)]
-DomainName = Annotated[str, AfterValidator(_domain_name)]
-Country = Annotated[str, AfterValidator(_country)]
-Port = Annotated[int, _within(1, 65535, "correct it")]
-TunnelNetwork = Annotated[IPv4Network, BeforeValidator(_tunnel_network)]
-UniqueLocal = Annotated[IPv6Network, AfterValidator(_unique_local)]
-CloudConfig = Annotated[str, AfterValidator(_cloud_config)]
-Addresses = Literal["keep", "release"]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-class Account(Strict):
-    """One cloud project: its company, and the country whose courts it answers to.
+class Company(Strict):
+    """A company, and the country whose courts it answers to.
 
     Args:
-        company: Legal name of the provider's company that the contract is with.
-        home: ISO 3166 code of that company's legal home.
-        provider: Whose API makes the hosts.
+        company: Legal name.
+        home: ISO 3166 code of its legal home.
     """
 
     company: Text
     home: Country
+
+
+class Party(Company):
+    """Whoever could be made to help a court or an attacker.
+
+    Args:
+        parent: The company that owns it, where there is one; judged like itself.
+    """
+
+    parent: Company | None = None
+
+
+class Account(Party):
+    """One cloud project: its company, and the country whose courts it answers to.
+
+    Args:
+        provider: Whose API makes the hosts.
+    """
+
     provider: Literal["hcloud"] = "hcloud"
+
+
+class Endpoint(Strict):
+    """Where a host is dialled, where that is not its own address: behind a port forward or a 1:1 NAT.
+
+    Args:
+        host: An address, or a name that is looked up again when a handshake grows stale.
+        port: UDP; the host's own where it is left out.
+    """
+
+    host: EndpointHost
+    port: Port | None = None
+
+
+class WireGuard(Strict):
+    """A host's own choices for its tunnels; what is left out is chosen by the plan.
+
+    Args:
+        port: First of the UDP ports on which it listens.
+        mtu_bytes: Of packets inside; both ends of a tunnel use the smaller of the two, 1280 to 1440.
+        keepalive_s: Seconds between packets that keep a NAT open, 0 to 65535; 0 sends none.
+        endpoint: Where others dial it: a place of its own, or `none` where nobody can.
+    """
+
+    port: Annotated[int, within(1024, 65000, "choose one that nobody else needs")] | None = None
+    mtu_bytes: (
+        Annotated[int, within(MIN_MTU_BYTES, MAX_MTU_BYTES, "IPv6 needs 1280, Ethernet and IPv4 leave 1440")] | None
+    ) = None
+    keepalive_s: Annotated[int, within(0, 65535, "25 suits most NATs")] | None = None
+    endpoint: Endpoint | Literal["none"] | None = None
 
 
 class Server(Strict):
@@ -154,6 +126,9 @@ class Server(Strict):
         country: ISO 3166 code; needed only for a location that is newer than our table.
         server_type: Hetzner's name of the machine.
         image: Hetzner's name of the operating system.
+        families: Its public addresses: `ipv4`, `ipv6` or both.
+        description: For people.
+        wireguard: Its own choices for its tunnels.
     """
 
     slot: int
@@ -162,6 +137,9 @@ class Server(Strict):
     country: Country | None = None
     server_type: TypeName = "cx23"
     image: Literal["debian-12"] = "debian-12"
+    families: Annotated[tuple[Family, ...], at_least_one("family, ipv4 or ipv6")] = ("ipv4", "ipv6")
+    description: Text | None = None
+    wireguard: WireGuard = WireGuard()
 
 
 class Shield(Server):
@@ -170,32 +148,158 @@ class Shield(Server):
     Args:
         slot: 0 to 255: shield k is 10.0.k.1.
         edge: What answers visitors.
+        ssh: From where SSH answers: named networks, `tunnel` (operators who may, through it), or `off`; left out, the
+            networks of the break-glass key and the tunnel.
     """
 
-    slot: Annotated[int, _within(0, 255, "choose a free one")]
+    slot: Annotated[int, within(0, 255, "choose a free one")]
     edge: Literal["haproxy"] = "haproxy"
+    ssh: Ssh | None = None
 
 
 class Service(Strict):
-    """Something that an origin's application offers at its tunnel address; `port` is 1 to 65535, tcp."""
+    """Something that a host's application offers at its tunnel address.
+
+    Args:
+        port: 1 to 65535.
+        protocol: tcp or udp.
+        sources: In the stack file `from`: who may reach it: `shields` (those that it stands behind), names of origins
+            and of LANs. Operators are let in by their own `reach`.
+    """
 
     port: Port
+    protocol: Literal["tcp", "udp"] = "tcp"
+    sources: Names = Field(default=("shields",), alias="from")
+
+
+class Lan(Strict):
+    """A network behind a host, which carries it for others.
+
+    Args:
+        network: Its prefix.
+        nat: The gateway puts its own address before everybody's: for a LAN whose hosts know no way back.
+        sources: In the stack file `from`: names of origins and of other LANs whose hosts may reach it.
+        ports: Of tcp and udp, all where it is left out.
+    """
+
+    network: Network
+    nat: bool = False
+    sources: Names = Field(default=(), alias="from")
+    ports: tuple[Port, ...] = ()
+
+
+class Destination(Strict):
+    """Somewhere on the Internet that an origin may speak to.
+
+    Args:
+        to: A network, or `anywhere`.
+        ports: At least one, 1 to 65535.
+        protocol: tcp or udp.
+        user: Name of the local user whose programs may; everybody where it is left out.
+    """
+
+    to: Network | Literal["anywhere"]
+    ports: Annotated[tuple[Port, ...], Field(min_length=1)]
+    protocol: Literal["tcp", "udp"] = "tcp"
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] | None = None
+
+
+class Egress(Strict):
+    """What a hidden host may say to the Internet beside packages, time and names: nothing, unless named here."""
+
+    allow: tuple[Destination, ...] = ()
 
 
 class Origin(Server):
     """A hidden host that dials its shields.
 
     Args:
-        slot: 2 to 254: the origin is 10.0.0.<slot>.
+        slot: 2 to 254, or further if the network is larger: the origin is 10.0.0.<slot>.
         shields: Names of the shields that it stands behind.
         services: What its application offers, by name.
+        lans: Networks behind it, by name.
+        egress: What it may say to the Internet by itself; `open` for everything.
+        ssh: `tunnel`: from its shields, for delivery, and operators who may; `off`: then it changes by replacement.
         setup: The origin's own cloud-config, as text; in the stack file the name of its file.
     """
 
-    slot: Annotated[int, _within(FIRST_HOST_SLOT, LAST_HOST_SLOT, "choose a free one: 0 and 1 are the shields'")]
-    shields: Annotated[tuple[str, ...], AfterValidator(_behind)]
+    slot: Annotated[int, within(FIRST_HOST_SLOT, LAST_HOST_SLOT, "choose a free one: 0 and 1 are the shields'")]
+    shields: Annotated[tuple[str, ...], at_least_one("shield")]
     services: dict[Name, Service] = Field(default_factory=dict)
+    lans: dict[Name, Lan] = Field(default_factory=dict)
+    egress: Egress | Literal["open"] = Egress()
+    ssh: Literal["tunnel", "off"] = "tunnel"
     setup: CloudConfig | None = None
+
+
+class Device(Strict):
+    """A device that is not ours to make: it made its own key, and dials.
+
+    Args:
+        slot: 2 to 254: the device is 10.0.k.<slot> at shield k.
+        public_key: Of its WireGuard key, in base64; the private half never leaves it.
+        shields: Those that it may dial; all where it is left out.
+        description: For people.
+        enabled: False takes it off every host and keeps its entry.
+        keepalive_s: Seconds between packets that keep a NAT open.
+        mtu_bytes: Of packets inside, 1280 to 1440.
+    """
+
+    slot: Annotated[int, within(FIRST_HOST_SLOT, LAST_DEVICE_SLOT, "choose a free one: 0 and 1 are the shields'")]
+    public_key: WireguardKey
+    shields: Names = ()
+    description: Text | None = None
+    enabled: bool = True
+    keepalive_s: Annotated[int, within(0, 65535, "25 suits most NATs")] = 25
+    mtu_bytes: Annotated[int, within(MIN_MTU_BYTES, MAX_MTU_BYTES, "IPv6 needs 1280, Ethernet and IPv4 leave 1440")] = (
+        1420
+    )
+
+
+class Operator(Device):
+    """A person's device, on the road.
+
+    Args:
+        tunnel: `split`: only what `reach` names goes through; `full`: everything does, and leaves by the shield.
+        reach: What it may reach: `press` (all its services), `press/web`, `press/ssh`, or the name of a LAN.
+        dns: Resolvers that the device asks while it is connected; `full` needs some.
+        until: Last day on which it is let in; afterwards it is left out of every plan.
+    """
+
+    tunnel: Literal["split", "full"] = "split"
+    reach: Names = ()
+    dns: tuple[Address, ...] = ()
+    until: date | None = None
+
+
+class Gateway(Device):
+    """A site of its own, behind whatever NAT: it only dials out, and carries LANs.
+
+    Args:
+        lans: Networks behind it, by name.
+    """
+
+    lans: Annotated[dict[Name, Lan], Field(min_length=1)]
+
+
+class MeshHost(Strict):
+    """One host in a mesh; `port` is UDP, chosen by the plan where it is left out."""
+
+    port: Annotated[int, within(1024, 65000, "choose one that nobody else needs")] | None = None
+
+
+class Mesh(Strict):
+    """Tunnels straight between named hosts, beside those through shields: they learn each other's public address.
+
+    Args:
+        slot: 0 to 99: number of its interface, for ever.
+        hosts: Names of shields and origins.
+        links: Pairs that have a tunnel; every pair where it is left out.
+    """
+
+    slot: Annotated[int, within(0, 99, "choose a free one")]
+    hosts: Annotated[dict[str, MeshHost], Field(min_length=2)]
+    links: tuple[tuple[str, str], ...] | None = None
 
 
 class Domain(Strict):
@@ -213,12 +317,36 @@ class Domain(Strict):
     tls: Literal["passthrough", "none"] = "passthrough"
 
 
-class Policy(Strict):
-    """What must differ between a shield and each origin behind it."""
+class Waiver(Strict):
+    """A rule that is broken on purpose, for a while.
 
-    separate: Annotated[
-        tuple[Literal["country", "account", "company", "home"], ...], AfterValidator(_separate_once)
-    ] = ("country", "account")
+    Args:
+        rule: Which rule of the policy: one of `separate`'s, `allow` or `avoid`.
+        hosts: Names of the hosts, accounts or parties that it holds for; for a pair, both.
+        reason: For whoever reads the preview.
+        until: Last day on which it holds.
+    """
+
+    rule: Rule | Literal["allow", "avoid"]
+    hosts: Annotated[tuple[str, ...], at_least_one("host")]
+    reason: Text
+    until: date
+
+
+class Policy(Strict):
+    """Who may hold what.
+
+    Args:
+        separate: What must differ between a shield and each origin behind it; what is left out is a warning.
+        allow: Countries and blocs in which hosts of a role may be, by role; the companies too, and their parents.
+        avoid: Countries and blocs in which they may not.
+        waivers: Breaches that are meant.
+    """
+
+    separate: Annotated[tuple[Rule, ...], AfterValidator(once)] = ("country", "account")
+    allow: dict[Role | PartyRole, Names] = Field(default_factory=dict)
+    avoid: dict[Role | PartyRole, Names] = Field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
 
 
 class BreakGlass(Strict):
@@ -229,8 +357,8 @@ class BreakGlass(Strict):
         sources: Networks from which a shield answers SSH; origins answer through their shields alone.
     """
 
-    public_key: Annotated[str, StringConstraints(pattern=_SSH_KEY)]
-    sources: Annotated[tuple[IPv4Network | IPv6Network, ...], Field(min_length=1)]
+    public_key: SshKey
+    sources: Annotated[tuple[Network, ...], Field(min_length=1)]
 
 
 class Stack(Strict):
@@ -239,39 +367,57 @@ class Stack(Strict):
     Args:
         project: Pulumi's project name.
         stack: Pulumi's stack name; names of servers begin with it.
+        day: On which it is read: what ends by a date is judged by it.
         network: Tunnel network, private.
         network6: Unique local /48; derived from project and stack when left out.
         accounts: By name.
         shields: By name.
         origins: By name.
+        operators: By name.
+        gateways: By name.
+        meshes: By name.
         domains: By name.
-        policy: What must differ.
+        parties: Who else could be made to help: the state's host, CI, DNS, the CA.
+        policy: Who may hold what.
         addresses: `keep` protects public addresses against every destroy; `release` gives them back.
         break_glass: Optional.
+        psks: Names of the devices that have a preshared key among the secrets.
     """
 
     project: str
     stack: str
+    day: date
     network: TunnelNetwork = IPv4Network("10.0.0.0/16")
     network6: UniqueLocal
     accounts: dict[Name, Account]
     shields: dict[Name, Shield]
     origins: dict[Name, Origin]
-    domains: dict[DomainName, Domain]
+    operators: dict[Name, Operator] = Field(default_factory=dict)
+    gateways: dict[Name, Gateway] = Field(default_factory=dict)
+    meshes: dict[Name, Mesh] = Field(default_factory=dict)
+    domains: dict[DomainName, Domain] = Field(default_factory=dict)
+    parties: dict[PartyRole, Party] = Field(default_factory=dict)
     policy: Policy = Policy()
     addresses: Addresses = "keep"
     break_glass: BreakGlass | None = None
+    psks: frozenset[str] = frozenset()
 
 
 class Secrets(Strict):
-    """What must not be read: one API token for each account, never shown."""
+    """What must not be read.
+
+    Args:
+        tokens: One API token for each account.
+        psks: Preshared keys of devices, by name, in wg(8)'s base64; a device without one has none.
+    """
 
     tokens: dict[str, SecretStr]
+    psks: dict[str, SecretStr] = Field(default_factory=dict)
 
 
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
-    """Return the names of a model's keys, in the order of their declaration."""
-    return tuple(model.model_fields)
+    """Return the names of a model's keys as the stack file has them, in the order of their declaration."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
 def token_fault(value: Any) -> str:

@@ -9,11 +9,13 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
+    from ipaddress import IPv4Address, IPv6Address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,7 @@ class ProviderTable:
     day: date
     locations: Mapping[str, Location]
     server_types: tuple[str, ...]
+    resolvers: tuple[IPv4Address | IPv6Address, ...]
 
 
 @cache
@@ -42,5 +45,6 @@ def hetzner() -> ProviderTable:
         source=raw["source"],
         day=raw["date"],
         locations={name: Location(**facts) for name, facts in raw["locations"].items()},
+        resolvers=tuple(ip_address(address) for address in raw["resolvers"]["addresses"]),
         server_types=tuple(name for group in raw["server_types"].values() for name in group),
     )

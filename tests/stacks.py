@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
 from typing import Any
 
 from plan import Plan, Secrets, Stack, load, make_plan
 
+DAY = date(2026, 11, 1)
 SETUP = "#cloud-config\npackages: [nginx]\nwrite_files:\n  - {path: /srv/page, content: hello}\n"
 SMALLEST: dict[str, Any] = {
     "accounts": {
@@ -52,7 +54,7 @@ def changed(**values: Any) -> dict[str, Any]:
 
 def loaded(config: dict[str, Any] | None = None, files: dict[str, str | None] | None = None) -> tuple[Stack, Secrets]:
     """Return a loaded stack named `dev` of project `farshore`."""
-    return load(SMALLEST if config is None else config, project="farshore", stack="dev", files=files or {})
+    return load(SMALLEST if config is None else config, project="farshore", stack="dev", day=DAY, files=files or {})
 
 
 def planned(config: dict[str, Any] | None = None, files: dict[str, str | None] | None = None) -> Plan:

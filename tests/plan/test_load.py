@@ -59,15 +59,15 @@ def test_a_setup_is_the_text_of_its_file() -> None:
         (
             changed(shilds={}),
             (
-                "farshore:shilds: unknown key, allowed: network, network6, accounts, secrets, shields, origins, domains, "
-                "policy, addresses, break_glass; did you mean 'shields'?"
+                "farshore:shilds: unknown key, allowed: network, network6, accounts, secrets, shields, origins, operators, "
+                "gateways, meshes, domains, parties, policy, addresses, break_glass; did you mean 'shields'?"
             ),
         ),
         (
             changed(shields__falkenstein__sloot=1),
             (
                 "farshore:shields.falkenstein.sloot: unknown key, allowed: slot, account, location, country, server_type, "
-                "image, edge; did you mean 'slot'?"
+                "image, families, description, wireguard, edge, ssh; did you mean 'slot'?"
             ),
         ),
         (
@@ -90,15 +90,18 @@ def test_a_setup_is_the_text_of_its_file() -> None:
         ),
         (
             changed(origins__press__slot=0),
-            "farshore:origins.press.slot: 0, allowed: 2 to 254; choose a free one: 0 and 1 are the shields'",
+            "farshore:origins.press.slot: 0, allowed: 2 to 65533; choose a free one: 0 and 1 are the shields'",
         ),
         (
             changed(origins__press__slot=1),
-            "farshore:origins.press.slot: 1, allowed: 2 to 254; choose a free one: 0 and 1 are the shields'",
+            "farshore:origins.press.slot: 1, allowed: 2 to 65533; choose a free one: 0 and 1 are the shields'",
         ),
         (
             changed(origins__press__slot=255),
-            "farshore:origins.press.slot: 255, allowed: 2 to 254; choose a free one: 0 and 1 are the shields'",
+            (
+                "farshore:origins.press.slot: 255, allowed: a number whose address does not end in .0, .1 or .255; "
+                "choose a free one: those are the shields' and the subnets' own"
+            ),
         ),
         (
             changed(origins__drop={**SMALLEST["origins"]["press"]}),

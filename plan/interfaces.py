@@ -1,0 +1,320 @@
+"""WireGuard's side of the plan: interfaces, peers, endpoints and routes of every host.
+
+Pure. Numbers that are not the operator's choice stand at the head of this module, each with its source.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import TYPE_CHECKING, Final
+
+from plan.model import Endpoint, Interface, Peer, Ref, Route, Tunnel
+from plan.passages import single
+from plan.stack import Endpoint as OwnEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from plan.model import Address, Network
+    from plan.passages import Passage
+    from plan.stack import Origin, Server, Shield
+    from plan.topology import MeshLink, Topology
+
+WIREGUARD_PORT: Final = 51820  # wg(8)'s examples; the first of a pair, one for each parity of the generation
+MESH_PORT: Final = 52400  # above the last that an origin dials from (52331)
+KEEPALIVE_S: Final = 25  # wg(8): shorter than the UDP time-out of common NATs
+MTU_BYTES: Final = 1420  # 1500 less WireGuard over IPv6 (80): fits either underlay
+FIRST_GENERATION: Final = 1
+ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+
+
+def parity(generation: int) -> int:
+    """Return which of the two interfaces and ports a generation uses: 0 for the first, 1 for the second, and so on."""
+    return (generation - FIRST_GENERATION) % 2
+
+
+def shield_interface(generation: int) -> str:
+    """Return the name of a shield's interface: one for all its origins and devices."""
+    return f"fs{parity(generation)}"
+
+
+def shield_port(shield: Shield, generation: int) -> int:
+    """Return the UDP port on which a shield listens."""
+    return (shield.wireguard.port or WIREGUARD_PORT) + parity(generation)
+
+
+def origin_interface(shield_slot: int, generation: int) -> str:
+    """Return the name of an origin's interface to one shield."""
+    return f"fs{shield_slot}g{parity(generation)}"
+
+
+def origin_port(origin: Origin, shield_slot: int, generation: int) -> int:
+    """Return the UDP port from which an origin dials one shield (51820 to 52331, if it has no choice of its own)."""
+    return (origin.wireguard.port or WIREGUARD_PORT) + 2 * shield_slot + parity(generation)
+
+
+def mesh_interface(mesh_slot: int, generation: int) -> str:
+    """Return the name of a host's interface in one mesh."""
+    return f"fm{mesh_slot}g{parity(generation)}"
+
+
+class Tunnels:
+    """The tunnels of one stack: what both ends are told, decided once.
+
+    Args:
+        net: Who is connected to whom.
+        passages: All flows: what passes a tunnel is admitted by both its ends.
+        generations: The sets of keys that stand side by side.
+    """
+
+    def __init__(self, net: Topology, passages: Sequence[Passage], generations: tuple[int, ...]) -> None:
+        self.net = net
+        self.generations = generations
+        self._sent: dict[tuple[str, str], dict[Network, None]] = defaultdict(dict)
+        for passage in passages:
+            self._note(passage)
+
+    def all(self) -> tuple[Tunnel, ...]:
+        """Return every tunnel between two hosts, in the order of near, far and generation."""
+        slots = {name: shield.slot for name, shield in self.net.shields.items()}
+        found = [
+            Tunnel(
+                near=shield,
+                far=origin,
+                generation=generation,
+                psk=Ref("psk", f"{shield}/{origin}/{generation}"),
+                near_interface=shield_interface(generation),
+                far_interface=origin_interface(slots[shield], generation),
+            )
+            for shield, origins in self.net.behind.items()
+            for origin in origins
+            for generation in self.generations
+        ]
+        for link in self.net.links:
+            for generation in self.generations:
+                own = mesh_interface(self.net.stack.meshes[link.mesh].slot, generation)
+                found.append(
+                    Tunnel(
+                        near=link.near,
+                        far=link.far,
+                        generation=generation,
+                        psk=Ref("psk", f"{link.near}/{link.far}/{generation}"),
+                        near_interface=own,
+                        far_interface=own,
+                    )
+                )
+        return tuple(found)
+
+    def of_shield(self, name: str) -> tuple[Interface, ...]:
+        """Return the interfaces of a shield."""
+        return (
+            *(self._shield_interface(name, generation) for generation in self.generations),
+            *self._mesh_interfaces(name),
+        )
+
+    def of_origin(self, name: str) -> tuple[Interface, ...]:
+        """Return the interfaces of an origin: one to each shield, one in each mesh."""
+        return (
+            *(
+                self._origin_interface(name, shield, generation)
+                for shield in self.net.shields_of(name)
+                for generation in self.generations
+            ),
+            *self._mesh_interfaces(name),
+        )
+
+    def _note(self, passage: Passage) -> None:
+        """Note what each end of a way sends to the other beside its own addresses."""
+        flow, shield = passage.flow, passage.shield
+        if shield is None:
+            self._send(passage.source, passage.destination, flow.sources, flow.destinations)
+            return
+        if passage.source != shield:
+            self._send(passage.source, shield, flow.sources if passage.from_lan else (), flow.destinations)
+        if passage.destination != shield:
+            self._send(shield, passage.destination, flow.sources, flow.destinations if passage.to_lan else ())
+
+    def _send(self, one: str, other: str, there: Iterable[Network], back: Iterable[Network]) -> None:
+        """Let `one` send from `there` to `other`, which sends back from `back`."""
+        self._sent[one, other].update(dict.fromkeys(there))
+        self._sent[other, one].update(dict.fromkeys(back))
+
+    def admitted(self, peer: str, host: str, own: tuple[Address, ...]) -> tuple[Network, ...]:
+        """Return what `peer` may send to `host`: from its own addresses, then what passes it, in order."""
+        first = single(*own)
+        rest = sorted(set(self._sent[peer, host]) - set(first), key=lambda net: (net.version, net))
+        return (*first, *rest)
+
+    def _shield_interface(self, name: str, generation: int) -> Interface:
+        net, facts = self.net, self.net.shields[name]
+        own = shield_interface(generation)
+        mtu_bytes = mtu_of(facts)
+        peers: list[Peer] = []
+        routes: list[Route] = []
+        for origin in sorted(net.behind[name]):
+            said = net.origins[origin]
+            peer = Peer(
+                name=origin,
+                description=said.description,
+                public_key=Ref("public", f"{origin}/{origin_interface(facts.slot, generation)}"),
+                preshared_key=Ref("psk", f"{name}/{origin}/{generation}"),
+                allowed_ips=self.admitted(origin, name, net.addresses(origin)),
+                # Whichever end comes up last begins: a lost first initiation would cost WireGuard's 5 s.
+                endpoint=self._endpoint(name, origin, origin_port(said, facts.slot, generation)),
+                keepalive_s=facts.wireguard.keepalive_s or None,
+            )
+            peers.append(peer)
+            routes += _routes(peer, net.addresses(name), min(mtu_bytes, mtu_of(said)), mtu_bytes)
+        for device in net.dialling[name]:
+            known = net.devices[device]
+            peer = Peer(
+                name=device,
+                description=known.description,
+                public_key=known.public_key,
+                preshared_key=Ref("psk", device) if device in net.stack.psks else None,
+                allowed_ips=self.admitted(device, name, net.device_addresses(device, name)),
+                endpoint=None,
+                keepalive_s=None,
+            )
+            # A device has one key, not one for each generation: it hangs on the first, and its file changes after.
+            if generation == self.generations[0]:
+                peers.append(peer)
+                routes += _routes(peer, net.addresses(name), min(mtu_bytes, known.mtu_bytes), mtu_bytes)
+        address, address6 = net.addresses(name)
+        return Interface(
+            name=own,
+            generation=generation,
+            addresses=(IPv4Interface(address), IPv6Interface(address6)),
+            listen_port=shield_port(facts, generation),
+            mtu_bytes=mtu_bytes,
+            private_key=Ref("private", f"{name}/{own}"),
+            peers=tuple(peers),
+            routes=tuple(routes),
+        )
+
+    def _origin_interface(self, name: str, shield: str, generation: int) -> Interface:
+        net, facts = self.net, self.net.origins[name]
+        near = net.shields[shield]
+        own = origin_interface(near.slot, generation)
+        mtu_bytes = min(mtu_of(facts), mtu_of(near))
+        peer = Peer(
+            name=shield,
+            description=near.description,
+            public_key=Ref("public", f"{shield}/{shield_interface(generation)}"),
+            preshared_key=Ref("psk", f"{shield}/{name}/{generation}"),
+            allowed_ips=self.admitted(shield, name, net.addresses(shield)),
+            endpoint=self._endpoint(name, shield, shield_port(near, generation)),
+            keepalive_s=_keepalive_s(facts),
+        )
+        address, address6 = net.addresses(name)
+        return Interface(
+            name=own,
+            generation=generation,
+            addresses=(IPv4Interface(address), IPv6Interface(address6)),
+            listen_port=origin_port(facts, near.slot, generation),
+            mtu_bytes=mtu_bytes,
+            private_key=Ref("private", f"{name}/{own}"),
+            peers=(peer,),
+            routes=_routes(peer, (address, address6), mtu_bytes, mtu_bytes),
+        )
+
+    def _mesh_interfaces(self, name: str) -> tuple[Interface, ...]:
+        links: dict[str, list[MeshLink]] = defaultdict(list)
+        for link in self.net.links:
+            if name in {link.near, link.far}:
+                links[link.mesh].append(link)
+        return tuple(
+            self._mesh_interface(name, mesh, links[mesh], generation)
+            for mesh in sorted(links)
+            for generation in self.generations
+        )
+
+    def _mesh_interface(self, name: str, mesh: str, links: list[MeshLink], generation: int) -> Interface:
+        net, slot = self.net, self.net.stack.meshes[mesh].slot
+        facts = self._server(name)
+        own = mesh_interface(slot, generation)
+        mtu_bytes = mtu_of(facts)
+        peers: list[Peer] = []
+        routes: list[Route] = []
+        for other in sorted(link.far if link.near == name else link.near for link in links):
+            near, far = sorted((name, other))
+            peer = Peer(
+                name=other,
+                description=self._server(other).description,
+                public_key=Ref("public", f"{other}/{own}"),
+                preshared_key=Ref("psk", f"{near}/{far}/{generation}"),
+                allowed_ips=self.admitted(other, name, net.addresses(other)),
+                endpoint=self._endpoint(name, other, self.mesh_port(mesh, other, generation)),
+                keepalive_s=_keepalive_s(facts),
+            )
+            peers.append(peer)
+            routes += _routes(peer, net.addresses(name), min(mtu_bytes, mtu_of(self._server(other))), mtu_bytes)
+        address, address6 = net.addresses(name)
+        return Interface(
+            name=own,
+            generation=generation,
+            addresses=(IPv4Interface(address), IPv6Interface(address6)),
+            listen_port=self.mesh_port(mesh, name, generation),
+            mtu_bytes=mtu_bytes,
+            private_key=Ref("private", f"{name}/{own}"),
+            peers=tuple(peers),
+            routes=tuple(routes),
+        )
+
+    def mesh_port(self, mesh: str, host: str, generation: int) -> int:
+        """Return the UDP port on which a host listens in one mesh."""
+        facts = self.net.stack.meshes[mesh]
+        return (facts.hosts[host].port or MESH_PORT + 2 * facts.slot) + parity(generation)
+
+    def _endpoint(self, dialler: str, dialled: str, port: int) -> Endpoint | None:
+        """Return where one host dials another; None where nobody can."""
+        theirs = self._server(dialled)
+        shared = tuple(family for family in theirs.families if family in self._server(dialler).families)
+        return own_endpoint(dialled, theirs, port, shared)
+
+    def _server(self, name: str) -> Server:
+        return self.net.shields[name] if name in self.net.shields else self.net.origins[name]
+
+
+def own_endpoint(name: str, facts: Server, port: int, families: Sequence[str]) -> Endpoint | None:
+    """Return a host's endpoint as somebody reaches it who has these families; IPv4 first."""
+    said = facts.wireguard.endpoint
+    if said == "none":
+        return None
+    if isinstance(said, OwnEndpoint):
+        return Endpoint(address=parse_host(said.host), port=said.port or port)
+    return Endpoint(address=Ref("ipv4" if "ipv4" in families else "ipv6", name), port=port)
+
+
+def parse_host(text: str) -> Address | str:
+    """Return an address where it is one, else the name."""
+    for kind in (IPv4Address, IPv6Address):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def mtu_of(facts: Server) -> int:
+    """Return a host's MTU inside its tunnels, in bytes."""
+    return facts.wireguard.mtu_bytes or MTU_BYTES
+
+
+def _keepalive_s(facts: Server) -> int | None:
+    """Return a dialling host's keepalive: its own choice, where 0 sends none."""
+    said = facts.wireguard.keepalive_s
+    return KEEPALIVE_S if said is None else said or None
+
+
+def _routes(peer: Peer, own: tuple[Address, ...], mtu_bytes: int, interface_mtu_bytes: int) -> tuple[Route, ...]:
+    """Return the routes to everything that a peer may send from, each with the host's own address."""
+    return tuple(
+        Route(
+            destination=allowed,
+            source=next(address for address in own if address.version == allowed.version),
+            mtu_bytes=mtu_bytes if mtu_bytes < interface_mtu_bytes else None,
+        )
+        for allowed in peer.allowed_ips
+    )

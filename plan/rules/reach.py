@@ -1,0 +1,249 @@
+"""Whatever is asked for has a way: tunnels have an address family and a dialler, flows a common shield or a mesh.
+
+Pure. Judged of what is sound: an entry with faults of its own takes no part.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
+
+from plan.addresses import unique_local_prefix
+from plan.faults import Fault
+from plan.interfaces import FIRST_GENERATION, Tunnels
+from plan.passages import SHIELDS, SSH, SSH_PORT, single, targets_of
+from plan.stack import Endpoint, Stack
+from plan.topology import Topology, mesh_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from plan.rules.draft import Draft
+    from plan.stack import Origin, Server, Shield
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def judge_reach(draft: Draft) -> Iterator[Fault]:
+    """Yield a fault for each tunnel that can't come up and each flow that has no way."""
+    net = Topology(_sound_stack(draft))
+    yield from _tunnels(net)
+    yield from _meshes(net)
+    yield from _gateways(draft)
+    yield from _flows(net)
+    yield from _operators(net)
+    yield from _listening(net)
+
+
+def _tunnels(net: Topology) -> Iterator[Fault]:
+    for origin in net.origins:
+        for shield in net.shields_of(origin):
+            where = f"farshore:origins.{origin}"
+            yield from _pair(where, origin, net.origins[origin], shield, net.shields[shield])
+    for device in net.devices:
+        for shield in net.shields_of(device):
+            if net.shields[shield].wireguard.endpoint == "none":
+                yield Fault(
+                    f"farshore:shields.{shield}.wireguard.endpoint",
+                    f"'none', though {device} dials it",
+                    "an endpoint",
+                    f"leave it out, or name other shields for {device}",
+                )
+
+
+def _pair(where: str, one: str, facts: Server, other: str, theirs: Server) -> Iterator[Fault]:
+    """Judge one tunnel: a family that both have, and one end at least that can be dialled."""
+    own = [side.wireguard.endpoint for side in (facts, theirs)]
+    if own == ["none", "none"]:
+        yield Fault(
+            f"{where}.wireguard.endpoint", f"'none', as that of {other}", "one end that can be dialled", "name one"
+        )
+    dialled_at_their_own = [endpoint for endpoint in own if not isinstance(endpoint, Endpoint) and endpoint != "none"]
+    if dialled_at_their_own and not set(facts.families) & set(theirs.families):
+        yield Fault(
+            f"{where}.families",
+            f"{', '.join(facts.families)}, and {other} has {', '.join(theirs.families)}",
+            "one that both ends of a tunnel have",
+            f"add one to {one} or {other}",
+        )
+
+
+def _meshes(net: Topology) -> Iterator[Fault]:
+    linked: dict[tuple[str, str], str] = {}
+    for name, mesh in sorted(net.stack.meshes.items()):
+        where = f"farshore:meshes.{name}"
+        for near, far in mesh_pairs(mesh):
+            both = [net.shields.get(host) or net.origins.get(host) for host in (near, far)]
+            if both[0] is None or both[1] is None:
+                continue
+            if near in net.behind.get(far, ()) or far in net.behind.get(near, ()):
+                yield Fault(
+                    f"{where}.hosts",
+                    f"{near} and {far}, which have a tunnel already",
+                    "hosts that have none",
+                    "name pairs in links, without this one",
+                )
+            if (near, far) in linked:
+                yield Fault(
+                    f"{where}.hosts",
+                    f"{near} and {far}, which mesh {linked[near, far]!r} joins",
+                    "a pair of its own",
+                    "name pairs in links, without this one",
+                )
+            linked.setdefault((near, far), name)
+            yield from _pair(where, near, both[0], far, both[1])
+
+
+def _gateways(draft: Draft) -> Iterator[Fault]:
+    for name, gateway in draft.gateways.items():
+        if len(gateway.shields or ()) > 1:
+            yield Fault(
+                f"farshore:gateways.{name}.shields",
+                ", ".join(gateway.shields),
+                "one shield",
+                "whoever sends to its LANs has to know which: name one",
+            )
+
+
+def _flows(net: Topology) -> Iterator[Fault]:
+    for origin, facts in net.origins.items():
+        for service, said in facts.services.items():
+            for source in said.sources:
+                yield from _way(net, f"origins.{origin}.services.{service}.from", source, origin)
+    for name, lan in net.lans.items():
+        owner = net.lan_owners[name]
+        kind = "origins" if owner in net.origins else "gateways"
+        for source in lan.sources:
+            yield from _way(net, f"{kind}.{owner}.lans.{name}.from", source, owner)
+
+
+def _way(net: Topology, where: str, source: str, owner: str) -> Iterator[Fault]:
+    """Judge one `from`: a tunnel of their own, or a shield that both have."""
+    if source == SHIELDS or (source not in net.origins and source not in net.lans):
+        return
+    carrier = net.lan_owners.get(source, source)
+    if carrier == owner:
+        yield Fault(f"farshore:{where}", repr(source), f"somebody else's than {owner}'s own", "remove it")
+    elif not net.link(carrier, owner) and not net.common_shields(carrier, owner):
+        yield Fault(
+            f"farshore:{where}",
+            f"{source!r}, which shares no shield with {owner}",
+            "a host behind one shield with it, or in a mesh with it",
+            f"put {carrier} and {owner} behind one shield, or into farshore:meshes",
+        )
+
+
+def _operators(net: Topology) -> Iterator[Fault]:
+    for name, operator in net.operators.items():
+        where = f"farshore:operators.{name}"
+        inside = []
+        for wanted in operator.reach:
+            for target in targets_of(net, wanted):
+                yield from _reach(net, f"{where}.reach", name, wanted, target.owner)
+                if target.ports in {(), (53,)}:
+                    own = (net.lans[target.name].network,) if target.lan else single(*net.addresses(target.owner))
+                    inside += list(own)
+        if operator.tunnel == "full" and not operator.dns:
+            yield Fault(
+                f"{where}.dns",
+                "nothing, with a full tunnel",
+                "the resolvers to ask through it",
+                "name some: the device's own would be asked in clear, or not at all",
+            )
+        for address in operator.dns:
+            ours = [net.stack.network, net.stack.network6, *(lan.network for lan in net.lans.values())]
+            if any(address in network for network in ours) and not any(address in network for network in inside):
+                yield Fault(
+                    f"{where}.dns",
+                    f"{address}, which is inside and which {name} may not ask",
+                    "a resolver that it can reach",
+                    "add its service on port 53, or its LAN, to reach",
+                )
+
+
+def _reach(net: Topology, where: str, operator: str, wanted: str, owner: str) -> Iterator[Fault]:
+    dialled = net.shields_of(operator)
+    way = owner in dialled if owner in net.shields else bool(net.common_shields(operator, owner))
+    if not way:
+        yield Fault(
+            where,
+            f"{wanted!r}, which is behind none of the shields that {operator} dials",
+            f"what is behind {', '.join(dialled) or 'a shield'}",
+            f"add a shield of {owner} to farshore:operators.{operator}.shields",
+        )
+    if wanted.endswith(f"/{SSH}"):
+        facts: Shield | Origin = net.shields[owner] if owner in net.shields else net.origins[owner]
+        if facts.ssh == "off":
+            yield Fault(where, f"{wanted!r}, whose ssh is off", "a host that answers SSH", f"let {owner} answer it")
+
+
+def _listening(net: Topology) -> Iterator[Fault]:
+    """Find two interfaces of one host that would listen on one port."""
+    tunnels = Tunnels(net, (), (FIRST_GENERATION, FIRST_GENERATION + 1))
+    for kind, names, of in (("shields", net.shields, tunnels.of_shield), ("origins", net.origins, tunnels.of_origin)):
+        for name in names:
+            used: dict[int, str] = {}
+            for interface in of(name):
+                port = interface.listen_port
+                if port in used:
+                    yield Fault(
+                        f"farshore:{kind}.{name}.wireguard.port",
+                        f"{port}, on which {used[port]} and {interface.name} would listen",
+                        "ports that do not meet",
+                        "choose others, here or in the mesh",
+                    )
+                used.setdefault(port, interface.name)
+            services = net.origins[name].services if kind == "origins" else {}
+            for service, said in services.items():
+                if said.protocol == "udp" and said.port in used:
+                    yield Fault(
+                        f"farshore:origins.{name}.services.{service}.port",
+                        f"{said.port}, on which {used[said.port]} listens",
+                        "a port of its own",
+                        "choose a free one",
+                    )
+                if (said.protocol, said.port) == ("tcp", SSH_PORT):
+                    yield Fault(
+                        f"farshore:origins.{name}.services.{service}.port",
+                        f"{SSH_PORT}, which is SSH's own",
+                        "a port of its own",
+                        f"choose a free one, or let operators reach {name}/{SSH}",
+                    )
+
+
+def _sound_stack(draft: Draft) -> Stack:
+    """Return a stack of those entries that have all their values."""
+    shields, origins = _sound(draft.shields), _sound(draft.origins)
+    return Stack.model_construct(
+        project=draft.project,
+        stack=draft.stack,
+        day=draft.day,
+        network=draft.network,
+        network6=unique_local_prefix(draft.project, draft.stack),
+        accounts={},
+        shields=shields,
+        origins=origins,
+        operators=_sound(draft.operators),
+        gateways=_sound(draft.gateways),
+        meshes={
+            name: mesh
+            for name, mesh in _sound(draft.meshes).items()
+            if all(a in mesh.hosts and b in mesh.hosts for a, b in mesh.links or ())
+            and all(host in shields or host in origins for host in mesh.hosts)
+        },
+        domains={},
+        psks=draft.psks,
+    )
+
+
+def _sound(entries: Mapping[str, M]) -> dict[str, M]:
+    """Return the entries that lack nothing that they must have."""
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if not any(
+            getattr(entry, key) is None and (field.is_required() or field.default is not None or field.default_factory)
+            for key, field in type(entry).model_fields.items()
+        )
+    }

@@ -1,0 +1,144 @@
+"""Who is connected to whom, and under which address: what follows from names and slots alone.
+
+Pure. What is switched off or has ended is not there any more; everything else in this room asks here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from plan.addresses import (
+    device_address,
+    device_address6,
+    origin_address,
+    origin_address6,
+    shield_address,
+    shield_address6,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from ipaddress import IPv4Address, IPv6Address
+
+    from plan.stack import Gateway, Lan, Mesh, Operator, Origin, Shield, Stack
+
+
+@dataclass(frozen=True)
+class MeshLink:
+    """Two hosts that have a tunnel of their own in a mesh, in the order of their names."""
+
+    mesh: str
+    near: str
+    far: str
+
+
+class Topology:
+    """The connections of one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.shields: dict[str, Shield] = dict(sorted(stack.shields.items(), key=lambda item: item[1].slot))
+        self.origins: dict[str, Origin] = dict(sorted(stack.origins.items(), key=lambda item: item[1].slot))
+        self.operators: dict[str, Operator] = {
+            name: said
+            for name, said in sorted(stack.operators.items())
+            if said.enabled and (said.until is None or stack.day <= said.until)
+        }
+        self.gateways: dict[str, Gateway] = {n: said for n, said in sorted(stack.gateways.items()) if said.enabled}
+
+    @cached_property
+    def devices(self) -> dict[str, Operator | Gateway]:
+        """Operators' devices and gateways, in the order of their names."""
+        both: dict[str, Operator | Gateway] = {**self.operators, **self.gateways}
+        return dict(sorted(both.items()))
+
+    @cached_property
+    def behind(self) -> dict[str, tuple[str, ...]]:
+        """Origins behind each shield, in the order of their slots."""
+        found: dict[str, list[str]] = {shield: [] for shield in self.shields}
+        for origin in self.origins:
+            for shield in self.shields_of(origin):
+                found[shield].append(origin)
+        return {shield: tuple(origins) for shield, origins in found.items()}
+
+    @cached_property
+    def dialling(self) -> dict[str, tuple[str, ...]]:
+        """Devices that may dial each shield, in the order of their names."""
+        return {
+            shield: tuple(device for device in self.devices if shield in self.shields_of(device))
+            for shield in self.shields
+        }
+
+    @cached_property
+    def lan_owners(self) -> dict[str, str]:
+        """Who carries each LAN: an origin or a gateway."""
+        return {lan: owner for owner, lans in self._carriers() for lan in lans}
+
+    @cached_property
+    def lans(self) -> dict[str, Lan]:
+        """Every LAN by its name."""
+        return {name: lan for _, lans in self._carriers() for name, lan in lans.items()}
+
+    @cached_property
+    def links(self) -> tuple[MeshLink, ...]:
+        """Tunnels of all meshes, in the order of mesh and names."""
+        return tuple(
+            MeshLink(name, near, far)
+            for name, mesh in sorted(self.stack.meshes.items())
+            for near, far in mesh_pairs(mesh)
+        )
+
+    def shields_of(self, name: str) -> tuple[str, ...]:
+        """Return the shields of an origin or a device, in the order of their slots."""
+        if name in self.origins:
+            wanted = self.origins[name].shields
+            return tuple(sorted((shield for shield in wanted if shield in self.shields), key=self._slot))
+        device = self.devices[name]
+        wanted = device.shields or tuple(self.shields)
+        ordered = sorted((shield for shield in wanted if shield in self.shields), key=self._slot)
+        # A gateway's LANs have one way in: whoever sends there has to know which shield it hangs on.
+        return tuple(ordered[:1] if name in self.gateways else ordered)
+
+    def addresses(self, name: str) -> tuple[IPv4Address, IPv6Address]:
+        """Return the tunnel addresses of a shield or an origin."""
+        stack = self.stack
+        if name in self.shields:
+            slot = self.shields[name].slot
+            return shield_address(stack.network, slot), shield_address6(stack.network6, slot)
+        slot = self.origins[name].slot
+        return origin_address(stack.network, slot), origin_address6(stack.network6, slot)
+
+    def device_addresses(self, name: str, shield: str) -> tuple[IPv4Address, IPv6Address]:
+        """Return the tunnel addresses of a device at one shield."""
+        at, slot = self.shields[shield].slot, self.devices[name].slot
+        return device_address(self.stack.network, at, slot), device_address6(self.stack.network6, at, slot)
+
+    def link(self, one: str, other: str) -> MeshLink | None:
+        """Return the tunnel that two hosts have in a mesh, if they have one."""
+        return self._by_pair.get(frozenset((one, other)))
+
+    def common_shields(self, one: str, other: str) -> tuple[str, ...]:
+        """Return the shields that both an origin or device and another one have, in the order of their slots."""
+        theirs = set(self.shields_of(other))
+        return tuple(shield for shield in self.shields_of(one) if shield in theirs)
+
+    @cached_property
+    def _by_pair(self) -> dict[frozenset[str], MeshLink]:
+        return {frozenset((link.near, link.far)): link for link in self.links}
+
+    def _slot(self, shield: str) -> int:
+        return self.shields[shield].slot
+
+    def _carriers(self) -> Iterator[tuple[str, dict[str, Lan]]]:
+        yield from ((name, origin.lans) for name, origin in self.origins.items() if origin.lans)
+        yield from ((name, gateway.lans) for name, gateway in self.gateways.items())
+
+
+def mesh_pairs(mesh: Mesh) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of a mesh that have a tunnel, each in the order of its names, once."""
+    names = sorted(mesh.hosts)
+    if mesh.links is None:
+        return tuple((near, far) for at, near in enumerate(names) for far in names[at + 1 :])
+    return tuple(sorted({(min(pair), max(pair)) for pair in mesh.links}))

@@ -1,0 +1,83 @@
+"""What a reader of the preview should know, though nothing of it stops the deployment.
+
+Pure. One line each, with the key of the stack file that it is about.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from plan.tables import hetzner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from plan.model import Host
+    from plan.stack import Stack
+
+SOON_DAYS: Final = 14  # an end that is nearer is named in every preview
+
+
+def find_warnings(stack: Stack, hosts: Sequence[Host], *, crowded: Sequence[str]) -> tuple[str, ...]:
+    """Return all warnings of a stack, in the order of its parts.
+
+    Args:
+        stack: Sound.
+        hosts: The plan's.
+        crowded: Names of the hosts whose tunnels' ports did not fit into the provider's firewall.
+    """
+    return (
+        *_newer(stack),
+        *_closed(hosts),
+        *_crowded(crowded),
+        *_ending(stack),
+    )
+
+
+def _newer(stack: Stack) -> Iterator[str]:
+    """Warn of what our table does not know yet."""
+    table = hetzner()
+    hosts = [
+        *((f"shields.{name}", host) for name, host in sorted(stack.shields.items(), key=lambda item: item[1].slot)),
+        *((f"origins.{name}", host) for name, host in sorted(stack.origins.items(), key=lambda item: item[1].slot)),
+    ]
+    for where, host in hosts:
+        if host.server_type not in table.server_types:
+            yield (
+                f"farshore:{where}.server_type: {host.server_type!r} is not in our table of {table.day}; "
+                "Hetzner will say whether it exists"
+            )
+    for where, host in hosts:
+        if host.location not in table.locations:
+            yield (
+                f"farshore:{where}.location: {host.location!r} is not in our table of {table.day}; "
+                f"country {host.country!r} is taken from the stack file"
+            )
+
+
+def _closed(hosts: Sequence[Host]) -> Iterator[str]:
+    """Warn of hosts that nobody can change while they live."""
+    for host in hosts:
+        if not host.ssh:
+            yield (f"farshore:{host.role}s.{host.name}.ssh: SSH answers nowhere; this host changes by replacement only")
+
+
+def _crowded(names: Sequence[str]) -> Iterator[str]:
+    """Warn of what the provider's firewall has no room for."""
+    for name in names:
+        yield (
+            f"{name}: more peers than the provider's firewall has rules for; there its tunnels' ports are open, "
+            "and nftables alone tells peers from strangers"
+        )
+
+
+def _ending(stack: Stack) -> Iterator[str]:
+    """Warn of what ends soon, or has ended."""
+    for name, operator in sorted(stack.operators.items()):
+        if operator.until is None or not operator.enabled:
+            continue
+        left_days = (operator.until - stack.day).days
+        if left_days < 0:
+            yield f"farshore:operators.{name}.until: ended on {operator.until}; it is left out, remove its entry"
+        elif left_days <= SOON_DAYS:
+            yield f"farshore:operators.{name}.until: ends on {operator.until}, in {left_days} days"
