@@ -45,6 +45,7 @@ def make_device(name: str, net: Topology, tunnels: Tunnels, forwards: tuple[Flow
         slot=known.slot,
         public_key=known.public_key,
         tunnels=told,
+        lans=tuple(lan.network for lan in known.lans.values()),
         forwards=forwards,
         masquerades=tuple(lan.network for lan in known.lans.values() if lan.nat),
         description=known.description,

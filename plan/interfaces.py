@@ -106,6 +106,29 @@ class Tunnels:
                 )
         return tuple(found)
 
+    def listening(self, name: str) -> tuple[tuple[str, int], ...]:
+        """Return the interfaces of a host and the UDP port of each."""
+        net = self.net
+        own = [
+            (shield_interface(generation), shield_port(net.shields[name], generation))
+            for generation in self.generations
+            if name in net.shields
+        ]
+        if name in net.origins:
+            slots = [net.shields[shield].slot for shield in net.shields_of(name)]
+            own += [
+                (origin_interface(slot, generation), origin_port(net.origins[name], slot, generation))
+                for slot in slots
+                for generation in self.generations
+            ]
+        meshes = {link.mesh for link in net.links if name in {link.near, link.far}}
+        own += [
+            (mesh_interface(net.stack.meshes[mesh].slot, generation), self.mesh_port(mesh, name, generation))
+            for mesh in sorted(meshes)
+            for generation in self.generations
+        ]
+        return tuple(own)
+
     def of_shield(self, name: str) -> tuple[Interface, ...]:
         """Return the interfaces of a shield."""
         return (

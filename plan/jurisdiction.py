@@ -13,7 +13,7 @@ from plan.tables import hetzner
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from plan.stack import Account, Origin, Policy, Server, Shield
+    from plan.stack import Account, Origin, Policy, Server, Shield, Stack
 
 REMEDY = {
     "country": "move one of them to another country",
@@ -65,3 +65,13 @@ def _property(rule: str, host: Server, accounts: Mapping[str, Account]) -> str |
     if rule == "parent":
         return account.parent.company if account.parent else account.company
     return None if getattr(account, rule) is None else str(getattr(account, rule))
+
+
+def waived_pairs(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Yield each shield, origin and rule for which a waiver holds on the day of reading."""
+    for waiver in stack.policy.waivers:
+        if waiver.until < stack.day:
+            continue
+        for shield in stack.shields.keys() & set(waiver.hosts):
+            for origin in stack.origins.keys() & set(waiver.hosts):
+                yield shield, origin, waiver.rule

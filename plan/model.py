@@ -233,6 +233,8 @@ class Host:
         account: Name of the account that holds it.
         location: Hetzner's name of the place.
         country: ISO 3166 code.
+        company: Legal name of the company that its account is with.
+        home: ISO 3166 code of that company's legal home.
         server_type: Hetzner's name of the machine.
         image: Hetzner's name of the operating system.
         families: Its public addresses.
@@ -243,6 +245,7 @@ class Host:
         interfaces: WireGuard.
         firewall: nftables.
         cloud_rules: The provider's firewall, never empty.
+        lans: Networks behind it.
         sites: Domains that it answers (a shield's).
         setup: Its own cloud-config (an origin's).
         ssh: SSH answers somewhere; without, the host changes by replacement only.
@@ -255,6 +258,8 @@ class Host:
     account: str
     location: str
     country: str
+    company: str
+    home: str
     server_type: str
     image: str
     families: tuple[Literal["ipv4", "ipv6"], ...]
@@ -265,6 +270,7 @@ class Host:
     interfaces: tuple[Interface, ...]
     firewall: Firewall
     cloud_rules: tuple[CloudRule, ...]
+    lans: tuple[Network, ...]
     sites: tuple[Site, ...]
     setup: str | None
     ssh: bool
@@ -343,6 +349,7 @@ class Device:
         slot: Its number.
         public_key: In base64.
         tunnels: One for each shield that it may dial; it uses one at a time.
+        lans: Networks behind it.
         forwards: Through it: to and from the LANs behind it.
         masquerades: LANs behind it that know no way back.
         until: Last day on which it is let in.
@@ -354,6 +361,7 @@ class Device:
     slot: int
     public_key: str
     tunnels: tuple[DeviceTunnel, ...]
+    lans: tuple[Network, ...] = ()
     forwards: tuple[Flow, ...] = ()
     masquerades: tuple[Network, ...] = ()
     until: date | None = None
@@ -372,6 +380,8 @@ class Plan:
         origins: In the order of their slots.
         devices: In the order of their names.
         tunnels: In the order of near, far and generation.
+        separate: What must differ between a shield and each origin behind it.
+        waived: Pairs of shield and origin, and the rules that they may break.
         addresses_kept: Public addresses are protected against every destroy.
         warnings: What a reader of the preview should know.
     """
@@ -383,6 +393,8 @@ class Plan:
     origins: tuple[Host, ...]
     devices: tuple[Device, ...]
     tunnels: tuple[Tunnel, ...]
+    separate: tuple[str, ...]
+    waived: frozenset[tuple[str, str, str]]
     addresses_kept: bool
     warnings: tuple[str, ...]
 
@@ -390,3 +402,8 @@ class Plan:
     def hosts(self) -> tuple[Host, ...]:
         """Return shields, then origins."""
         return (*self.shields, *self.origins)
+
+    @property
+    def everybody(self) -> tuple[Host | Device, ...]:
+        """Return hosts, then devices."""
+        return (*self.hosts, *self.devices)

@@ -6,6 +6,7 @@ Pure. There is no flow without a name in the stack file: what nobody asked for i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +65,12 @@ def find_passages(net: Topology) -> tuple[Passage, ...]:
 
 def single(*addresses: Address) -> tuple[Network, ...]:
     """Return addresses as networks of one address each."""
-    return tuple(IPv4Network(a) if a.version == 4 else IPv6Network(a) for a in addresses)
+    return tuple(map(_network_of, addresses))
+
+
+@lru_cache(maxsize=1 << 16)  # a thousand origins ask for each of their addresses a dozen times
+def _network_of(address: Address) -> Network:
+    return IPv4Network(address) if address.version == 4 else IPv6Network(address)
 
 
 def _services(net: Topology) -> Iterator[Passage]:

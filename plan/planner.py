@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from plan.admission import Admission, cloud_rules
 from plan.devices import make_device
 from plan.interfaces import FIRST_GENERATION, Tunnels
-from plan.jurisdiction import country_of
+from plan.jurisdiction import country_of, waived_pairs
 from plan.model import Host, Plan, Site
 from plan.passages import find_passages
-from plan.stack import Shield
+from plan.stack import Origin, Shield
 from plan.topology import Topology
 from plan.warnings import find_warnings
 
 if TYPE_CHECKING:
     from plan.model import Firewall, Interface
-    from plan.stack import Origin, Server, Stack
+    from plan.stack import Server, Stack
 
 
 def make_plan(stack: Stack) -> Plan:
@@ -53,6 +53,8 @@ class _Planner:
                 make_device(name, self.net, self.tunnels, self.admission.forwards_of(name)) for name in self.net.devices
             ),
             tunnels=self.tunnels.all(),
+            separate=self.stack.policy.separate,
+            waived=frozenset(waived_pairs(self.stack)),
             addresses_kept=self.stack.addresses == "keep",
             warnings=find_warnings(self.stack, (*shields, *origins), crowded=self.crowded),
         )
@@ -105,6 +107,8 @@ class _Planner:
             account=facts.account,
             location=facts.location,
             country=country,
+            company=self.stack.accounts[facts.account].company,
+            home=self.stack.accounts[facts.account].home,
             server_type=facts.server_type,
             image=facts.image,
             families=facts.families,
@@ -115,6 +119,7 @@ class _Planner:
             interfaces=interfaces,
             firewall=firewall,
             cloud_rules=rules,
+            lans=tuple(lan.network for lan in facts.lans.values()) if isinstance(facts, Origin) else (),
             sites=sites,
             setup=setup,
             ssh=ssh,

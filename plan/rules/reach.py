@@ -181,19 +181,18 @@ def _reach(net: Topology, where: str, operator: str, wanted: str, owner: str) ->
 def _listening(net: Topology) -> Iterator[Fault]:
     """Find two interfaces of one host that would listen on one port."""
     tunnels = Tunnels(net, (), (FIRST_GENERATION, FIRST_GENERATION + 1))
-    for kind, names, of in (("shields", net.shields, tunnels.of_shield), ("origins", net.origins, tunnels.of_origin)):
+    for kind, names in (("shields", tuple(net.shields)), ("origins", tuple(net.origins))):
         for name in names:
             used: dict[int, str] = {}
-            for interface in of(name):
-                port = interface.listen_port
+            for interface, port in tunnels.listening(name):
                 if port in used:
                     yield Fault(
                         f"farshore:{kind}.{name}.wireguard.port",
-                        f"{port}, on which {used[port]} and {interface.name} would listen",
+                        f"{port}, on which {used[port]} and {interface} would listen",
                         "ports that do not meet",
                         "choose others, here or in the mesh",
                     )
-                used.setdefault(port, interface.name)
+                used.setdefault(port, interface)
             services = net.origins[name].services if kind == "origins" else {}
             for service, said in services.items():
                 if said.protocol == "udp" and said.port in used:
@@ -214,7 +213,10 @@ def _listening(net: Topology) -> Iterator[Fault]:
 
 def _sound_stack(draft: Draft) -> Stack:
     """Return a stack of those entries that have all their values."""
-    shields, origins = _sound(draft.shields), _sound(draft.origins)
+    shields = _sound(draft.shields)
+    origins = _others(_sound(draft.origins), shields)
+    operators = _others(_sound(draft.operators), shields, origins)
+    gateways = _others(_sound(draft.gateways), shields, origins, operators)
     return Stack.model_construct(
         project=draft.project,
         stack=draft.stack,
@@ -224,8 +226,8 @@ def _sound_stack(draft: Draft) -> Stack:
         accounts={},
         shields=shields,
         origins=origins,
-        operators=_sound(draft.operators),
-        gateways=_sound(draft.gateways),
+        operators=operators,
+        gateways=gateways,
         meshes={
             name: mesh
             for name, mesh in _sound(draft.meshes).items()
@@ -235,6 +237,11 @@ def _sound_stack(draft: Draft) -> Stack:
         domains={},
         psks=draft.psks,
     )
+
+
+def _others(entries: Mapping[str, M], *taken: Mapping[str, object]) -> dict[str, M]:
+    """Return the entries whose names nobody else has; `judge_names` tells of the rest."""
+    return {name: entry for name, entry in entries.items() if not any(name in others for others in taken)}
 
 
 def _sound(entries: Mapping[str, M]) -> dict[str, M]:
