@@ -12,7 +12,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from plan.addresses import unique_local_prefix
 from plan.faults import Fault, StackError, choices, faults_of, nearest, unknown_name
-from plan.jurisdiction import judge_hosts
 from plan.rules import RULES, Draft
 from plan.stack import (
     TOKEN_LENGTH,
@@ -110,7 +109,6 @@ class _Reader:
         )
         for judge in RULES:
             self.faults += judge(draft)
-        self.faults += judge_hosts(draft.accounts, draft.shields, draft.origins, draft.policy)
         if self.faults:
             raise StackError(self.faults)
         values.setdefault("network6", unique_local_prefix(project, stack))

@@ -22,6 +22,7 @@ from plan.values import (
     Names,
     Network,
     Port,
+    Regions,
     SshKey,
     Text,
     TunnelNetwork,
@@ -344,8 +345,8 @@ class Policy(Strict):
     """
 
     separate: Annotated[tuple[Rule, ...], AfterValidator(once)] = ("country", "account")
-    allow: dict[Role | PartyRole, Names] = Field(default_factory=dict)
-    avoid: dict[Role | PartyRole, Names] = Field(default_factory=dict)
+    allow: dict[Role | PartyRole, Regions] = Field(default_factory=dict)
+    avoid: dict[Role | PartyRole, Regions] = Field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
 
 

@@ -38,6 +38,25 @@ class ProviderTable:
 
 
 @cache
+def countries() -> Mapping[str, str]:
+    """Return the names of all countries by their ISO 3166 code."""
+    raw = tomllib.loads(files("plan").joinpath("facts/countries.toml").read_text(encoding="utf-8"))
+    return dict(raw["countries"])
+
+
+@cache
+def blocs() -> Mapping[str, frozenset[str]]:
+    """Return the members of each group of countries that a policy may name."""
+    raw = tomllib.loads(files("plan").joinpath("facts/blocs.toml").read_text(encoding="utf-8"))
+    raw.pop("date")
+
+    def members(name: str) -> frozenset[str]:
+        return frozenset(raw[name]["members"]).union(*(members(other) for other in raw[name].get("with", ())))
+
+    return {name: members(name) for name in raw}
+
+
+@cache
 def hetzner() -> ProviderTable:
     """Return what Hetzner's Cloud offers."""
     raw = tomllib.loads(files("plan").joinpath("facts/hetzner.toml").read_text(encoding="utf-8"))

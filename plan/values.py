@@ -15,6 +15,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from plan.addresses import PRIVATE, SUBNET_PREFIX, TAKEN
+from plan.tables import blocs, countries
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -24,6 +25,7 @@ _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _ADDRESS_TEXT = "an IPv4 network like 10.0.0.0/16"
 SSH_KEY: Final = r"(?:ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]+={0,2}(?: [\x20-\x7e]*)?"
 WIREGUARD_KEY_BYTES: Final = 32  # Curve25519's
+MEANT: Final = {"UK": "write GB", "EL": "write GR", "USA": "write US"}  # what people write instead
 # Hosts, LANs and devices are called by these words as well.
 RESERVED: Final = ("shields", "internet", "anywhere")
 
@@ -48,7 +50,15 @@ def _domain_name(name: str) -> str:
 def _country(code: str) -> str:
     if not re.fullmatch("[A-Z]{2}", code):
         raise ValueError('an ISO 3166 code of two capital letters like FI; quote it where YAML reads a word ("NO")')
+    if code not in countries():
+        raise ValueError(f"an ISO 3166 code; {MEANT.get(code, 'look it up: no country has this one')}")
     return code
+
+
+def _region(name: str) -> str:
+    if name not in blocs() and name not in countries():
+        raise ValueError(f"an ISO 3166 code or one of {', '.join(blocs())}; {MEANT.get(name, 'correct it')}")
+    return name
 
 
 def within(first: int, last: int, remedy: str) -> AfterValidator:
@@ -152,6 +162,7 @@ Name = Annotated[str, AfterValidator(_host_name)]
 DomainName = Annotated[str, AfterValidator(_domain_name)]
 EndpointHost = Annotated[str, AfterValidator(_endpoint_host)]
 Country = Annotated[str, AfterValidator(_country)]
+Regions = Annotated[tuple[Annotated[str, AfterValidator(_region)], ...], AfterValidator(once)]
 Port = Annotated[int, within(1, 65535, "correct it")]
 TunnelNetwork = Annotated[IPv4Network, BeforeValidator(_tunnel_network)]
 UniqueLocal = Annotated[IPv6Network, AfterValidator(_unique_local)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from plan.jurisdiction import tell_places
 from plan.tables import hetzner
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def find_warnings(stack: Stack, hosts: Sequence[Host], *, crowded: Sequence[str]
         *_closed(hosts),
         *_crowded(crowded),
         *_ending(stack),
+        *tell_places(stack),
     )
 
 

@@ -3,6 +3,7 @@
 Pure. Each rule judges whatever is sound of a draft, so that a fault in one place never hides a fault in another.
 """
 
+from plan.jurisdiction import judge_places as judge_jurisdictions
 from plan.rules.draft import Draft
 from plan.rules.names import judge_names
 from plan.rules.places import judge_places
@@ -12,4 +13,4 @@ from plan.rules.slots import judge_slots
 
 __all__ = ["RULES", "Draft"]
 
-RULES = (judge_names, judge_slots, judge_places, judge_references, judge_reach)
+RULES = (judge_names, judge_slots, judge_places, judge_references, judge_reach, judge_jurisdictions)

@@ -34,6 +34,7 @@ def judge_references(draft: Draft) -> Iterator[Fault]:
     yield from _sources(draft)
     yield from _reaches(draft)
     yield from _meshes(draft)
+    yield from _waivers(draft)
 
 
 def _domains(draft: Draft) -> Iterator[Fault]:
@@ -93,6 +94,14 @@ def _reaches(draft: Draft) -> Iterator[Fault]:
                 services = draft.origins[host].services
                 if services is not None and part not in services:
                     yield unknown_name(where, part, (*services, SSH), "a service")
+
+
+def _waivers(draft: Draft) -> Iterator[Fault]:
+    known = tuple(name for key in ("shields", "origins", "parties") for name in draft.declared.get(key, ()))
+    for waiver in draft.policy.waivers:
+        for host in waiver.hosts:
+            if host not in known:
+                yield unknown_name("farshore:policy.waivers.hosts", host, known, "a host")
 
 
 def _meshes(draft: Draft) -> Iterator[Fault]:
