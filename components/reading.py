@@ -39,6 +39,7 @@ def read_stack() -> tuple[Stack, Secrets]:
         stack=pulumi.get_stack(),
         day=datetime.now(UTC).date(),
         files=_named_files(config),
+        text=_text(Path.cwd(), f"Pulumi.{pulumi.get_stack()}.yaml"),
     )
 
 

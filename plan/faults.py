@@ -9,8 +9,10 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from plan.lines import line_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import ValidationError
 
@@ -36,12 +38,27 @@ class Fault:
 
 
 class StackError(ValueError):
-    """Say everything that is wrong with a stack file."""
+    """Say everything that is wrong with a stack file.
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    Args:
+        faults: Each counts once.
+        file: Name of the stack file, where its lines are known.
+        lines: Line of each key.
+    """
+
+    def __init__(self, faults: Iterable[Fault], *, file: str = "", lines: Mapping[str, int] | None = None) -> None:
         self.faults: tuple[Fault, ...] = tuple(sorted(set(faults)))
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        super().__init__("\n".join([f"the stack file has {count}", *(f"  {fault}" for fault in self.faults)]))
+        told = [(line_of(fault.where, lines or {}), fault) for fault in self.faults]
+        told.sort(key=lambda one: one[0] or 0)
+        super().__init__(
+            "\n".join(
+                [
+                    f"the stack file has {count}",
+                    *(f"  {file}:{line}: {fault}" if line and file else f"  {fault}" for line, fault in told),
+                ]
+            )
+        )
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from plan.addresses import unique_local_prefix
 from plan.faults import Fault, StackError, choices, faults_of, nearest, unknown_name
+from plan.lines import find_lines
 from plan.rules import RULES, Draft
 from plan.stack import (
     TOKEN_LENGTH,
@@ -64,7 +65,13 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def load(
-    config: Mapping[str, Any], *, project: str, stack: str, day: date, files: Mapping[str, str | None]
+    config: Mapping[str, Any],
+    *,
+    project: str,
+    stack: str,
+    day: date,
+    files: Mapping[str, str | None],
+    text: str | None = None,
 ) -> tuple[Stack, Secrets]:
     """Return the stack and its secrets.
 
@@ -74,11 +81,19 @@ def load(
         stack: Pulumi's stack name.
         day: Today: what ends by a date is judged by it.
         files: Texts of the files that the stack file names, None for one that is not there.
+        text: The stack file itself, where it is known: faults then name their lines.
 
     Raises:
         StackError: With every fault of the file.
     """
-    return _Reader(config, files).read(project, stack, day)
+    reader = _Reader(config, files)
+    try:
+        return reader.read(project, stack, day)
+    except StackError as error:
+        if text is None:
+            raise
+        lines = find_lines(text, config, project=project)
+        raise StackError(error.faults, file=f"Pulumi.{stack}.yaml", lines=lines) from None
 
 
 class _Reader:
