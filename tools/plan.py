@@ -1,0 +1,130 @@
+"""`farshore plan`: what a stack file asks for, without Pulumi, tokens or passphrase."""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from plan import Plan, StackError, check, load, make_plan
+from plan.explain import TOPICS, explain, title
+from plan.lines import find_lines, line_of
+from plan.stack import TOKEN_LENGTH
+from tools.workspace import ROOT
+
+console = Console(highlight=False)
+PROJECT: Final = "farshore"
+REFUSED: Final = 2
+
+
+def plan(
+    stack: Annotated[str, typer.Option(help="Pulumi's stack name: its file is Pulumi.<stack>.yaml.")],
+    config_file: Annotated[Path | None, typer.Option(readable=False, help="Another stack file.")] = None,
+    host: Annotated[str | None, typer.Option("--explain", metavar="HOST", help="Tell all of one host.")] = None,
+) -> None:
+    """Say what a stack file asks for: hosts and tunnels, or all that one host may do and why."""
+    file = config_file or ROOT / f"Pulumi.{stack}.yaml"
+    try:
+        text = file.read_text(encoding="utf-8")
+        config = read_config(text)
+        found = read_plan(config, text, stack=stack, folder=file.parent)
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse(f"{file}: {error.__class__.__name__}, allowed: a stack file that can be read; name another")
+    except StackError as error:
+        _refuse(str(error))
+    findings = check(found)
+    if findings:
+        _refuse("\n".join(f"{finding}: this is a fault of ours: report it" for finding in findings))
+    if host is None:
+        _show(found)
+        return
+    names = [one.name for one in found.everybody]
+    if host not in names:
+        _refuse(f"--explain: {host!r}, allowed: {', '.join(names)}; name one")
+    _explain(found, host, find_lines(text, config, project=PROJECT), file.name)
+
+
+def read_config(text: str) -> dict[str, Any]:
+    """Return the values of a stack file in the project's namespace; empty where it is no stack file."""
+    try:
+        said = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    values = said.get("config") if isinstance(said, dict) else None
+    if not isinstance(values, dict):
+        return {}
+    prefix = f"{PROJECT}:"
+    return {str(key).removeprefix(prefix): value for key, value in values.items() if str(key).startswith(prefix)}
+
+
+def read_plan(config: Mapping[str, Any], text: str, *, stack: str, folder: Path) -> Plan:
+    """Return the plan of a stack file; what is secret in it stays closed, and no plan depends on it.
+
+    Raises:
+        StackError: With every fault of the file but those of its secrets.
+    """
+    accounts = config.get("accounts")
+    tokens = dict.fromkeys(accounts if isinstance(accounts, dict) else (), "0" * TOKEN_LENGTH)
+    loaded, _ = load(
+        {**config, "secrets": {"tokens": tokens}},
+        project=PROJECT,
+        stack=stack,
+        day=datetime.now(UTC).date(),
+        files=_named_files(config, folder),
+        text=text,
+    )
+    return make_plan(loaded)
+
+
+def _named_files(config: Mapping[str, Any], folder: Path) -> dict[str, str | None]:
+    origins = config.get("origins")
+    entries = origins.values() if isinstance(origins, dict) else ()
+    names = {str(entry["setup"]) for entry in entries if isinstance(entry, dict) and entry.get("setup") is not None}
+    return {name: _text(folder / name) for name in names}
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _show(found: Plan) -> None:
+    table = Table("host", "what", "country", "account", "tunnel address", "tunnels", box=None, pad_edge=False)
+    for host in found.hosts:
+        tunnels = ", ".join(peer.name for interface in host.interfaces for peer in interface.peers)
+        table.add_row(host.name, host.role, host.country, host.account, f"{host.address}\n{host.address6}", tunnels)
+    for device in found.devices:
+        addresses = "\n".join(str(tunnel.addresses[0].ip) for tunnel in device.tunnels)
+        table.add_row(device.name, device.kind, "", "", addresses, ", ".join(t.shield for t in device.tunnels))
+    console.print(table)
+    for warning in found.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True, markup=False)
+
+
+def _explain(found: Plan, host: str, lines: Mapping[str, int], file: str) -> None:
+    tree = Tree(title(found, host))
+    said = explain(found, host)
+    for topic in TOPICS:
+        branch = tree.add(topic)
+        rows = [one for one in said if one.topic == topic]
+        width = max((len(one.text) for one in rows), default=0)
+        for one in rows:
+            line = line_of(one.because, lines) if one.because.startswith(f"{PROJECT}:") else None
+            because = f"{file}:{line} {one.because.removeprefix(f'{PROJECT}:')}" if line else one.because
+            branch.add(f"{one.text:{width}}  [dim]{because}[/dim]")
+        if not rows:
+            branch.add("nothing")
+    console.print(tree, soft_wrap=True)
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise typer.Exit(REFUSED)
