@@ -29,9 +29,9 @@ from plan.values import (
     TypeName,
     UniqueLocal,
     WireguardKey,
+    Within,
     at_least_one,
     once,
-    within,
 )
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ class WireGuard(Strict):
         endpoint: Where others dial it: a place of its own, or `none` where nobody can.
     """
 
-    port: Annotated[int, within(1024, 65000, "choose one that nobody else needs")] | None = None
+    port: Annotated[int, Within(1024, 65000, "choose one that nobody else needs")] | None = None
     mtu_bytes: (
-        Annotated[int, within(MIN_MTU_BYTES, MAX_MTU_BYTES, "IPv6 needs 1280, Ethernet and IPv4 leave 1440")] | None
+        Annotated[int, Within(MIN_MTU_BYTES, MAX_MTU_BYTES, "IPv6 needs 1280, Ethernet and IPv4 leave 1440")] | None
     ) = None
-    keepalive_s: Annotated[int, within(0, 65535, "25 suits most NATs")] | None = None
+    keepalive_s: Annotated[int, Within(0, 65535, "25 suits most NATs")] | None = None
     endpoint: Endpoint | Literal["none"] | None = None
 
 
@@ -153,7 +153,7 @@ class Shield(Server):
             networks of the break-glass key and the tunnel.
     """
 
-    slot: Annotated[int, within(0, 255, "choose a free one")]
+    slot: Annotated[int, Within(0, 255, "choose a free one")]
     edge: Literal["haproxy"] = "haproxy"
     ssh: Ssh | None = None
 
@@ -206,7 +206,11 @@ class Destination(Strict):
 
 
 class Egress(Strict):
-    """What a hidden host may say to the Internet beside packages, time and names: nothing, unless named here."""
+    """What a hidden host may say to the Internet beside packages, time and names.
+
+    Args:
+        allow: Nothing, unless named here.
+    """
 
     allow: tuple[Destination, ...] = ()
 
@@ -224,7 +228,7 @@ class Origin(Server):
         setup: The origin's own cloud-config, as text; in the stack file the name of its file.
     """
 
-    slot: Annotated[int, within(FIRST_HOST_SLOT, LAST_HOST_SLOT, "choose a free one: 0 and 1 are the shields'")]
+    slot: Annotated[int, Within(FIRST_HOST_SLOT, LAST_HOST_SLOT, "choose a free one: 0 and 1 are the shields'")]
     shields: Annotated[tuple[str, ...], at_least_one("shield")]
     services: dict[Name, Service] = Field(default_factory=dict)
     lans: dict[Name, Lan] = Field(default_factory=dict)
@@ -246,13 +250,13 @@ class Device(Strict):
         mtu_bytes: Of packets inside, 1280 to 1440.
     """
 
-    slot: Annotated[int, within(FIRST_HOST_SLOT, LAST_DEVICE_SLOT, "choose a free one: 0 and 1 are the shields'")]
+    slot: Annotated[int, Within(FIRST_HOST_SLOT, LAST_DEVICE_SLOT, "choose a free one: 0 and 1 are the shields'")]
     public_key: WireguardKey
     shields: Names = ()
     description: Text | None = None
     enabled: bool = True
-    keepalive_s: Annotated[int, within(0, 65535, "25 suits most NATs")] = 25
-    mtu_bytes: Annotated[int, within(MIN_MTU_BYTES, MAX_MTU_BYTES, "IPv6 needs 1280, Ethernet and IPv4 leave 1440")] = (
+    keepalive_s: Annotated[int, Within(0, 65535, "25 suits most NATs")] = 25
+    mtu_bytes: Annotated[int, Within(MIN_MTU_BYTES, MAX_MTU_BYTES, "IPv6 needs 1280, Ethernet and IPv4 leave 1440")] = (
         1420
     )
 
@@ -286,7 +290,7 @@ class Gateway(Device):
 class MeshHost(Strict):
     """One host in a mesh; `port` is UDP, chosen by the plan where it is left out."""
 
-    port: Annotated[int, within(1024, 65000, "choose one that nobody else needs")] | None = None
+    port: Annotated[int, Within(1024, 65000, "choose one that nobody else needs")] | None = None
 
 
 class Mesh(Strict):
@@ -298,7 +302,7 @@ class Mesh(Strict):
         links: Pairs that have a tunnel; every pair where it is left out.
     """
 
-    slot: Annotated[int, within(0, 99, "choose a free one")]
+    slot: Annotated[int, Within(0, 99, "choose a free one")]
     hosts: Annotated[dict[str, MeshHost], Field(min_length=2)]
     links: tuple[tuple[str, str], ...] | None = None
 
@@ -371,17 +375,17 @@ class Stack(Strict):
         day: On which it is read: what ends by a date is judged by it.
         network: Tunnel network, private.
         network6: Unique local /48; derived from project and stack when left out.
-        accounts: By name.
-        shields: By name.
-        origins: By name.
-        operators: By name.
-        gateways: By name.
-        meshes: By name.
-        domains: By name.
+        accounts: Cloud projects, each with its company.
+        shields: Public hosts, which visitors reach.
+        origins: Hidden hosts, which dial their shields.
+        operators: People's devices.
+        gateways: Sites with LANs, which only dial out.
+        meshes: Tunnels straight between hosts.
+        domains: Names that visitors use.
         parties: Who else could be made to help: the state's host, CI, DNS, the CA.
         policy: Who may hold what.
         addresses: `keep` protects public addresses against every destroy; `release` gives them back.
-        break_glass: Optional.
+        break_glass: The way in for the day when nothing else works.
         psks: Names of the devices that have a preshared key among the secrets.
     """
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from plan.addresses import PRIVATE, SUBNET_PREFIX, TAKEN
 from plan.tables import blocs, countries
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -61,15 +67,30 @@ def _region(name: str) -> str:
     return name
 
 
-def within(first: int, last: int, remedy: str) -> AfterValidator:
-    """Return a validator of a whole number between two bounds, both allowed."""
+@dataclass(frozen=True)
+class Within:
+    """Validate a whole number between two bounds, both allowed, and say them in the JSON schema.
 
-    def check(value: int) -> int:
-        if not first <= value <= last:
-            raise ValueError(f"{first} to {last}; {remedy}")
+    Args:
+        first: The least.
+        last: The most.
+        remedy: What to do about another.
+    """
+
+    first: int
+    last: int
+    remedy: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "minimum": self.first, "maximum": self.last}
+
+    def _check(self, value: int) -> int:
+        if not self.first <= value <= self.last:
+            raise ValueError(f"{self.first} to {self.last}; {self.remedy}")
         return value
-
-    return AfterValidator(check)
 
 
 def _tunnel_network(value: object) -> IPv4Network:
@@ -158,16 +179,20 @@ def at_least_one(what: str) -> AfterValidator:
 
 
 TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,63}$")]
-Name = Annotated[str, AfterValidator(_host_name)]
+Name = Annotated[str, AfterValidator(_host_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
 DomainName = Annotated[str, AfterValidator(_domain_name)]
 EndpointHost = Annotated[str, AfterValidator(_endpoint_host)]
-Country = Annotated[str, AfterValidator(_country)]
+Country = Annotated[str, AfterValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"})]
 Regions = Annotated[tuple[Annotated[str, AfterValidator(_region)], ...], AfterValidator(once)]
-Port = Annotated[int, within(1, 65535, "correct it")]
+Port = Annotated[int, Within(1, 65535, "correct it")]
 TunnelNetwork = Annotated[IPv4Network, BeforeValidator(_tunnel_network)]
 UniqueLocal = Annotated[IPv6Network, AfterValidator(_unique_local)]
 CloudConfig = Annotated[str, AfterValidator(_cloud_config)]
-WireguardKey = Annotated[str, AfterValidator(_wireguard_key)]
+WireguardKey = Annotated[
+    str,
+    AfterValidator(_wireguard_key),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"}),
+]
 SshKey = Annotated[str, StringConstraints(pattern=SSH_KEY)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Names = Annotated[tuple[str, ...], AfterValidator(once)]
