@@ -4,6 +4,7 @@ Pure: one format per module, and the bundle that joins them. Nothing is decided 
 """
 
 from cloud_init.bundle import Bundle, File, render_bundle
+from cloud_init.device import render_device
 from cloud_init.material import Material, placeholder
 from cloud_init.user_data import MAX_USER_DATA_BYTES, RenderError, render_cloud_config, render_user_data
 
@@ -16,5 +17,6 @@ __all__ = [
     "placeholder",
     "render_bundle",
     "render_cloud_config",
+    "render_device",
     "render_user_data",
 ]

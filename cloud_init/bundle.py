@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from cloud_init.haproxy import render_haproxy
 from cloud_init.nftables import FALLBACK, render_nftables
+from cloud_init.resolve import (
+    ENDPOINTS_PATH,
+    SCRIPT,
+    SCRIPT_PATH,
+    SERVICE,
+    SERVICE_UNIT,
+    TIMER,
+    TIMER_UNIT,
+    render_endpoints,
+)
 from cloud_init.sshd import SSHD
 from cloud_init.systemd import (
     EDGE_DROP_IN,
@@ -85,6 +95,15 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         ]
     packages, units = ["nftables", "wireguard-tools"], [FIREWALL_UNIT]
     units += [f"wg-quick@{interface.name}.service" for interface in host.interfaces]
+    endpoints = render_endpoints(host, material)
+    if endpoints:
+        files += [
+            File(ENDPOINTS_PATH, "0600", endpoints, secret=True),
+            File(SCRIPT_PATH, "0755", SCRIPT),
+            File(f"/etc/systemd/system/{SERVICE}", "0644", SERVICE_UNIT),
+            File(f"/etc/systemd/system/{TIMER}", "0644", TIMER_UNIT),
+        ]
+        units.append(TIMER)
     if host.role == "shield":
         files.append(File("/etc/haproxy/haproxy.cfg", "0644", render_haproxy(host.sites, host.address)))
         files.append(File("/etc/systemd/system/haproxy.service.d/farshore.conf", "0644", EDGE_DROP_IN))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from cloud_init import placeholder, render_user_data
+from cloud_init import Material, placeholder, render_device, render_user_data
 from components.account import Account
 from components.keys import Keys
 from components.origin import Origin
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from components.machine import Machine
     from plan import Host, Plan, Secrets
-    from plan.model import Interface, Ref
+    from plan.model import Device, Interface, Ref
 
 
 class Deployment(pulumi.ComponentResource):
@@ -59,7 +59,7 @@ class Deployment(pulumi.ComponentResource):
         self._accounts = {
             account: Account(f"{name}-{account}", token=secrets.tokens[account], opts=own) for account in plan.accounts
         }
-        self._keys = Keys(f"{name}-keys", plan=plan, opts=own)
+        self._keys = Keys(f"{name}-keys", plan=plan, psks=secrets.psks, opts=own)
         self._machines: dict[str, Machine] = {
             host.name: (Shield if host.role == "shield" else Origin)(
                 f"{name}-{host.name}",
@@ -93,6 +93,7 @@ class Deployment(pulumi.ComponentResource):
                 for shield in plan.shields
                 for site in shield.sites
                 for kind, family in (("A", "ipv4"), ("AAAA", "ipv6"))
+                if family in shield.families
             ],
             "tunnels": {
                 interface.private_key.of: {
@@ -104,11 +105,23 @@ class Deployment(pulumi.ComponentResource):
                 for host in plan.hosts
                 for interface in host.interfaces
             },
+            "devices": {device.name: self._device(device) for device in plan.devices},
             "diagram": diagram(plan),
         }
 
     def _endpoint(self, host: Host, interface: Interface) -> pulumi.Output[str]:
-        return pulumi.Output.concat(self._machines[host.name].address("ipv4"), ":", str(interface.listen_port))
+        family = host.families[0]
+        address = self._machines[host.name].public_addresses()[family]
+        before, after = ("", ":") if family == "ipv4" else ("[", "]:")
+        return pulumi.Output.concat(before, address, after, str(interface.listen_port))
+
+    def _device(self, device: Device) -> pulumi.Output[dict[str, str]]:
+        """Return a device's files by shield; what is its own is a marker in them."""
+        told = pulumi.Output.all(**{str(ref): self._resolve(ref) for ref in device.references()})
+        files: pulumi.Output[dict[str, str]] = told.apply(
+            lambda values: {t.shield: render_device(device, t, Material(values)) for t in device.tunnels}
+        )
+        return files
 
     def _addresses(self, host: Host) -> dict[str, pulumi.Output[str]]:
         return self._machines[host.name].public_addresses()

@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from plan.model import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from pydantic import SecretStr
 
     from plan import Plan
 
@@ -52,10 +54,18 @@ def ssh_key() -> dict[str, str]:
 class Keys(pulumi.ComponentResource):
     """Make and keep the keys that a plan's references name.
 
-    Per host an SSH host key and a delivery key, per interface a WireGuard key, per tunnel and generation a psk.
+    Per host an SSH host key and a delivery key, per interface a WireGuard key, per tunnel and generation a psk. A
+    device's psk comes from the stack file's secrets.
     """
 
-    def __init__(self, name: str, *, plan: Plan, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        plan: Plan,
+        psks: Mapping[str, SecretStr] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("farshore:components:Keys", name, None, opts)
         self._outputs: dict[Ref, pulumi.Output[str]] = {}
         self._delivery: dict[str, pulumi.Output[str]] = {}
@@ -70,6 +80,8 @@ class Keys(pulumi.ComponentResource):
             self._outputs[Ref("ssh-public", host.name)] = pulumi.Output.unsecret(stash.output["public"])
             stash = self._stash(f"{name}-{host.name}-delivery", ssh_key)
             self._delivery[host.name] = pulumi.Output.unsecret(stash.output["public"])
+        for device, psk in (psks or {}).items():
+            self._outputs[Ref("psk", device)] = pulumi.Output.secret(psk.get_secret_value())
         for tunnel in plan.tunnels:
             stash = self._stash(f"{name}-{tunnel.near}-{tunnel.far}-g{tunnel.generation}-psk", preshared_key)
             self._outputs[tunnel.psk] = stash.output["private"]

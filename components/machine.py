@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from plan import Host
-    from plan.model import CloudRule
+    from plan.model import Address, CloudRule, Network
 
 
 class Machine(pulumi.ComponentResource):
@@ -48,7 +48,9 @@ class Machine(pulumi.ComponentResource):
         self._name = name
         self._provider = provider
         self._labels = labels
-        self._ips = {family: self._primary_ip(family, protect=keep_addresses) for family in ("ipv4", "ipv6")}
+        self._ips: dict[str, hcloud.PrimaryIp] = {
+            family: self._primary_ip(family, protect=keep_addresses) for family in host.families
+        }
 
     def address(self, family: str) -> pulumi.Output[str]:
         """Return the public `ipv4` address or the base of the `ipv6` network; secret for a hidden host."""
@@ -56,8 +58,11 @@ class Machine(pulumi.ComponentResource):
         return pulumi.Output.secret(found) if self.host.hidden else found
 
     def public_addresses(self) -> dict[str, pulumi.Output[str]]:
-        """Return both public addresses as a visitor uses them."""
-        return {"ipv4": self.address("ipv4"), "ipv6": self.address("ipv6").apply(_first_address)}
+        """Return the public addresses of each family that it has, as a visitor uses them."""
+        found = {family: self.address(family) for family in self.host.families}
+        return {
+            family: address if family == "ipv4" else address.apply(_first_address) for family, address in found.items()
+        }
 
     def boot(self, resolve: Callable[[Ref], pulumi.Output[str]], delivery_key: pulumi.Output[str]) -> None:
         """Make the firewall, the key and the server.
@@ -96,10 +101,10 @@ class Machine(pulumi.ComponentResource):
             firewall_ids=[firewall.id.apply(int)],
             public_nets=[
                 hcloud.ServerPublicNetArgs(
-                    ipv4_enabled=True,
-                    ipv4=self._ips["ipv4"].id.apply(int),
-                    ipv6_enabled=True,
-                    ipv6=self._ips["ipv6"].id.apply(int),
+                    ipv4_enabled="ipv4" in self._ips,
+                    ipv4=self._ip_id("ipv4"),
+                    ipv6_enabled="ipv6" in self._ips,
+                    ipv6=self._ip_id("ipv6"),
                 )
             ],
             user_data=user_data,
@@ -127,6 +132,9 @@ class Machine(pulumi.ComponentResource):
             ),
         )
 
+    def _ip_id(self, family: str) -> pulumi.Output[int] | None:
+        return self._ips[family].id.apply(int) if family in self._ips else None
+
     def _options(self, **options: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, provider=self._provider, **options)
 
@@ -137,14 +145,16 @@ def _rule(rule: CloudRule, resolve: Callable[[Ref], pulumi.Output[str]]) -> hclo
         direction="in",
         protocol=rule.protocol,
         port=str(rule.port),
-        source_ips=[
-            pulumi.Output.concat(resolve(source), "/32" if source.kind == "ipv4" else "/64")
-            if isinstance(source, Ref)
-            else str(source)
-            for source in rule.sources
-        ],
+        source_ips=[_source(source, resolve) for source in rule.sources],
         description=rule.description,
     )
+
+
+def _source(source: Network | Address | Ref, resolve: Callable[[Ref], pulumi.Output[str]]) -> pulumi.Output[str] | str:
+    """Return a source of a rule: a network, as the API wants it."""
+    if isinstance(source, Ref):
+        return pulumi.Output.concat(resolve(source), "/32" if source.kind == "ipv4" else "/64")
+    return str(source) if isinstance(source, (IPv4Network, IPv6Network)) else f"{source}/{source.max_prefixlen}"
 
 
 def _first_address(base: str) -> str:

@@ -367,6 +367,12 @@ class Device:
     until: date | None = None
     description: str | None = None
 
+    def references(self) -> tuple[Ref, ...]:
+        """Return everything that its files say of hosts, in order and once."""
+        told: list[object] = [tunnel.peer.public_key for tunnel in self.tunnels]
+        told += [tunnel.peer.endpoint.address for tunnel in self.tunnels if tunnel.peer.endpoint]
+        return tuple(sorted({ref for ref in told if isinstance(ref, Ref)}))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:

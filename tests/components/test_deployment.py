@@ -185,7 +185,7 @@ def test_the_exports_hold_no_secret_and_no_origins_address() -> None:
     hidden = [source.split("/")[0].rstrip(":") for source in firewall["rules"][2]["sourceIps"]]
     assert hidden
     assert seen["origins"]["www.example.com"]["address"] == "10.0.0.2"
-    assert set(seen) == {"origins", "shields", "dns", "tunnels", "diagram"}
+    assert set(seen) == {"origins", "shields", "dns", "tunnels", "devices", "diagram"}
     assert [(record["name"], record["type"]) for record in seen["dns"]] == [
         ("secure.example.com", "A"),
         ("secure.example.com", "AAAA"),
