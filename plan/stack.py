@@ -16,6 +16,7 @@ from plan.values import (
     Address,
     CloudConfig,
     Country,
+    Day,
     DomainName,
     EndpointHost,
     Name,
@@ -274,7 +275,7 @@ class Operator(Device):
     tunnel: Literal["split", "full"] = "split"
     reach: Names = ()
     dns: tuple[Address, ...] = ()
-    until: date | None = None
+    until: Day | None = None
 
 
 class Gateway(Device):
@@ -335,7 +336,7 @@ class Waiver(Strict):
     rule: Rule | Literal["allow", "avoid"]
     hosts: Annotated[tuple[str, ...], at_least_one("host")]
     reason: Text
-    until: date
+    until: Day
 
 
 class Policy(Strict):

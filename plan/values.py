@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from datetime import date
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -134,6 +135,11 @@ def _cloud_config(text: str) -> str:
     return text
 
 
+def _day(value: object) -> object:
+    # Pulumi hands over a date that is not quoted as Go writes a time.
+    return str(value).removesuffix(" 00:00:00 +0000 UTC") if isinstance(value, str) else value
+
+
 def is_key(text: str) -> bool:
     """Tell whether a text is a key of WireGuard's: 32 bytes in base64, written the one way that wg(8) takes."""
     try:
@@ -185,6 +191,7 @@ EndpointHost = Annotated[str, AfterValidator(_endpoint_host)]
 Country = Annotated[str, AfterValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"})]
 Regions = Annotated[tuple[Annotated[str, AfterValidator(_region)], ...], AfterValidator(once)]
 Port = Annotated[int, Within(1, 65535, "correct it")]
+Day = Annotated[date, BeforeValidator(_day)]
 TunnelNetwork = Annotated[IPv4Network, BeforeValidator(_tunnel_network)]
 UniqueLocal = Annotated[IPv6Network, AfterValidator(_unique_local)]
 CloudConfig = Annotated[str, AfterValidator(_cloud_config)]

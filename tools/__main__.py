@@ -5,12 +5,14 @@ from __future__ import annotations
 import typer
 
 from tools.lab import app as lab
+from tools.operator import app as operator
 from tools.plan import plan
 from tools.repair import repair, repair_lab
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_show_locals=False, help=__doc__)
 lab.command("repair")(repair_lab)
 app.add_typer(lab, name="lab")
+app.add_typer(operator, name="operator")
 app.command("repair")(repair)
 app.command("plan")(plan)
 

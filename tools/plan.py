@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
-import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
-from rich.tree import Tree
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from plan import Plan, StackError, check, load, make_plan
 from plan.explain import TOPICS, explain, title
@@ -33,7 +34,7 @@ def plan(
     try:
         text = file.read_text(encoding="utf-8")
         config = read_config(text)
-        found = read_plan(config, text, stack=stack, folder=file.parent)
+        found = read_plan(config, text, stack=stack, folder=ROOT)
     except (OSError, UnicodeDecodeError) as error:
         _refuse(f"{file}: {error.__class__.__name__}, allowed: a stack file that can be read; name another")
     except StackError as error:
@@ -53,8 +54,8 @@ def plan(
 def read_config(text: str) -> dict[str, Any]:
     """Return the values of a stack file in the project's namespace; empty where it is no stack file."""
     try:
-        said = yaml.safe_load(text)
-    except yaml.YAMLError:
+        said = YAML(typ="safe", pure=True).load(text)  # version 1.2's booleans, as Pulumi reads it: NO is a country
+    except YAMLError:
         return {}
     values = said.get("config") if isinstance(said, dict) else None
     if not isinstance(values, dict):
@@ -110,19 +111,18 @@ def _show(found: Plan) -> None:
 
 
 def _explain(found: Plan, host: str, lines: Mapping[str, int], file: str) -> None:
-    tree = Tree(title(found, host))
+    console.print(title(found, host), soft_wrap=True, markup=False)
     said = explain(found, host)
     for topic in TOPICS:
-        branch = tree.add(topic)
+        console.print(f"  {topic}")
         rows = [one for one in said if one.topic == topic]
         width = max((len(one.text) for one in rows), default=0)
         for one in rows:
             line = line_of(one.because, lines) if one.because.startswith(f"{PROJECT}:") else None
             because = f"{file}:{line} {one.because.removeprefix(f'{PROJECT}:')}" if line else one.because
-            branch.add(f"{one.text:{width}}  [dim]{because}[/dim]")
+            console.print(f"    {one.text:{width}}  [dim]{escape(because)}[/dim]", soft_wrap=True)
         if not rows:
-            branch.add("nothing")
-    console.print(tree, soft_wrap=True)
+            console.print("    nothing")
 
 
 def _refuse(message: str) -> NoReturn:

@@ -84,6 +84,7 @@ class Workspace:
         if not passphrase.exists():
             write_private(passphrase, secrets.token_urlsafe(32))
         if self.stack_file.exists():
+            self._follow(stack_file, tokens)
             return
         # `stack init` takes no --config-file and writes beside the Pulumi.yaml that it finds: here it finds this one.
         name = yaml.safe_load((self.project / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
@@ -97,6 +98,24 @@ class Workspace:
         except BaseException:
             self.stack_file.unlink(missing_ok=True)
             raise
+
+    def _follow(self, stack_file: Path, tokens: Mapping[str, str]) -> None:
+        """Take over what has changed in the original; secrets and the salt are the copy's own."""
+        told = yaml.safe_load(stack_file.read_text(encoding="utf-8"))
+        kept = yaml.safe_load(self.stack_file.read_text(encoding="utf-8"))
+        if not isinstance(told, dict) or not isinstance(told.get("config"), dict):
+            told = {"config": {}}  # what is wrong with it is the program's to say
+        closed = "farshore:secrets"
+        config = {key: value for key, value in told["config"].items() if key != closed}
+        if config == {key: value for key, value in kept["config"].items() if key != closed}:
+            return
+        wanted = config.get("farshore:accounts")
+        unknown = [name for name in wanted if name not in tokens] if isinstance(wanted, dict) else []
+        if unknown:
+            known = ", ".join(tokens)
+            raise EngineError(f"accounts: {', '.join(unknown)}, allowed in this lab: {known}; take it down first")
+        whole = {**kept, "config": {**config, closed: kept["config"].get(closed, {})}}
+        write_private(self.stack_file, yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
 
     def run(self, arguments: Sequence[str], *, given: str = "", folder: Path | None = None) -> str:
         """Run the engine quietly and return what it said.

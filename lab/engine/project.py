@@ -9,12 +9,18 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 from lab.engine.backend import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BOOL_TAG: Final = "tag:yaml.org,2002:bool"
 
@@ -121,8 +127,29 @@ def load_yaml(file: Path) -> dict[str, Any]:
 
 
 def save_yaml(file: Path, content: dict[str, Any]) -> None:
-    """Write a YAML file, keys in the order they have."""
-    write_private(file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10_000))
+    """Write a YAML file, keys in the order they have; comments of the file that it replaces stay, as with Pulumi."""
+    writer = YAML()
+    writer.preserve_quotes = True
+    writer.width = 10_000
+    kept = writer.load(file.read_text(encoding="utf-8")) if file.exists() else None
+    if not isinstance(kept, CommentedMap):
+        kept = CommentedMap()
+    _follow(kept, content)
+    text = StringIO()
+    writer.dump(kept, text)
+    write_private(file, text.getvalue())
+
+
+def _follow(kept: CommentedMap, content: Mapping[str, Any]) -> None:
+    """Make a map say what another says, leaving what is the same as it was written."""
+    for key in [key for key in kept if key not in content]:
+        del kept[key]
+    for key, value in content.items():
+        before = kept.get(key)
+        if isinstance(before, CommentedMap) and isinstance(value, dict):
+            _follow(before, value)
+        elif key not in kept or before != value:
+            kept[key] = value
 
 
 class Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc] # chosen at run time

@@ -205,7 +205,13 @@ def test_an_operator_reaches_what_is_named_and_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("change", "there"),
-    [({}, True), ({"until": "2026-11-01"}, True), ({"until": "2026-10-31"}, False), ({"enabled": False}, False)],
+    [
+        ({}, True),
+        ({"until": "2026-11-01"}, True),
+        ({"until": "2026-11-01 00:00:00 +0000 UTC"}, True),
+        ({"until": "2026-10-31"}, False),
+        ({"enabled": False}, False),
+    ],
 )
 def test_an_operator_is_let_in_until_its_last_day(change: dict[str, Any], there: bool) -> None:  # noqa: FBT001 - a fact
     """On the last day it is a peer; the day after, and while it is switched off, nobody knows of it."""

@@ -1,0 +1,207 @@
+"""`farshore operator`: let a person's device in, show what it needs once, and put it out again."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
+
+import segno
+import typer
+from rich.console import Console
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from cloud_init import Material, render_device
+from cloud_init.device import PRESHARED_KEY, PRIVATE_KEY
+from components.keys import preshared_key, wireguard_key
+from lab.client import Lab, LabError
+from plan import Plan, StackError
+from plan.addresses import FIRST_HOST_SLOT, LAST_DEVICE_SLOT
+from tools.lab import LABS
+from tools.repair_stack import HETZNER, OwnWorkspace
+from tools.stack_edit import EditError, edit, section
+from tools.workspace import ROOT, EngineError, Workspace, write_private
+
+app = typer.Typer(no_args_is_help=True, help="People's devices: let one in, or put it out.")
+console = Console(highlight=False, soft_wrap=True)
+FIRST_SLOT = 200  # where operators begin, so that origins have room below
+T = TypeVar("T")
+Stack = Annotated[str, typer.Option(help="Pulumi's stack name.")]
+ConfigFile = Annotated[Path | None, typer.Option(readable=False, help="The stack file, unless Pulumi.<stack>.yaml.")]
+InLab = Annotated[str | None, typer.Option("--lab", help="The deployment is this lab's.")]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A stack whose file is edited, and the engine's side of it."""
+
+    file: Path
+    stack: str
+    work: Workspace
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Of the device: lower-case letters, digits and dashes.")],
+    *,
+    stack: Stack = "prod",
+    config_file: ConfigFile = None,
+    lab: InLab = None,
+    reach: Annotated[
+        list[str] | None, typer.Option(help="press, press/web, press/ssh or a LAN; again for more.")
+    ] = None,
+    tunnel: Annotated[Literal["split", "full"], typer.Option(help="full: everything goes through.")] = "split",
+    dns: Annotated[list[str] | None, typer.Option(help="Resolver while connected; full needs one.")] = None,
+    shields: Annotated[list[str] | None, typer.Option("--shield", help="Which to dial; all by default.")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day on which it is let in.")
+    ] = None,
+    psk: Annotated[bool, typer.Option(help="A preshared key beside the public ones.")] = True,
+    into: Annotated[Path, typer.Option(help="Folder for its files.")] = Path(),
+) -> None:
+    """Make a device's key on this machine, write its public half into the stack file, and show its files once."""
+    target = _refusing(lambda: _target(stack, config_file, lab))
+    outputs = _refusing(target.work.outputs)
+    keys = wireguard_key()
+    shared = preshared_key()["private"] if psk else None
+    entry = CommentedMap(public_key=keys["public"], tunnel=tunnel)
+    day = until and DoubleQuotedScalarString(f"{until:%Y-%m-%d}")  # unquoted, Pulumi would hand over a time
+    said = {"reach": reach, "dns": dns, "shields": shields, "until": day}
+    entry |= {key: value for key, value in said.items() if value}
+    for file in (into / f"{name}-{shield}.conf" for shield in outputs["shields"]):
+        if file.exists():
+            _refuse(f"{file}: there is one already, allowed: a new file; remove it or name another folder")
+
+    def change(config: CommentedMap) -> None:
+        operators = section(config, "operators")
+        if name in operators:
+            raise EditError(f"operator {name!r}: there already, allowed: a new one; revoke it first")
+        entry.insert(0, "slot", _free_slot(config))
+        operators[name] = entry
+
+    before = target.file.read_bytes() if target.file.exists() else b""
+    found = _refusing(lambda: edit(target.file, stack=target.stack, change=change))
+    try:
+        if shared is not None:
+            _set_psk(target, name, shared)
+        files = _files(found, name, outputs, keys["private"], shared)
+    except (EngineError, KeyError) as error:
+        target.file.write_bytes(before)
+        _refuse(f"operator {name}: {error}; nothing is changed")
+    _show(files, name, into)
+    again = f"make up LAB={lab}" if lab else f"pulumi up --stack {stack}"
+    console.print(f"{target.file.name} has its public key; let it in with: {again}")
+
+
+@app.command()
+def revoke(
+    name: str,
+    *,
+    stack: Stack = "prod",
+    config_file: ConfigFile = None,
+    lab: InLab = None,
+) -> None:
+    """Take a device out of the stack file; the next `up` puts it out everywhere."""
+    target = _refusing(lambda: _target(stack, config_file, lab))
+
+    def change(config: CommentedMap) -> None:
+        operators = section(config, "operators")
+        if name not in operators:
+            known = ", ".join(operators) or "none"
+            raise EditError(f"operator: {name!r}, allowed: {known}; name one")
+        del operators[name]
+        if not operators:
+            del config["farshore:operators"]
+
+    _refusing(lambda: edit(target.file, stack=target.stack, change=change))
+    _refusing(lambda: _remove_psk(target, name))
+    again = f"make up LAB={lab}" if lab else f"pulumi up --stack {stack}"
+    console.print(f"{name} is out of {target.file.name}; put it out everywhere with: {again}")
+
+
+def _target(stack: str, config_file: Path | None, lab: str | None) -> Target:
+    if lab is None:
+        work: Workspace = OwnWorkspace(folder=ROOT, stack=stack, endpoint=HETZNER, config_file=config_file)
+        return Target(work.stack_file, stack, work)
+    opened = Lab.open(LABS / lab)
+    work = Workspace(folder=opened.folder / "pulumi", stack=opened.name, endpoint=opened.endpoint)
+    return Target(config_file or ROOT / "Pulumi.lab.yaml", opened.name, work)
+
+
+def _free_slot(config: CommentedMap) -> int:
+    """Return the first number from 200 on that no origin and no device has."""
+    entries = [
+        entry
+        for key in ("origins", "operators", "gateways")
+        for entry in (config.get(f"farshore:{key}") or {}).values()
+        if isinstance(entry, dict)
+    ]
+    used = {entry.get("slot") for entry in entries}
+    slots: tuple[int, ...] = (*range(FIRST_SLOT, LAST_DEVICE_SLOT + 1), *range(FIRST_HOST_SLOT, FIRST_SLOT))
+    for slot in slots:
+        if slot not in used:
+            return slot
+    raise EditError("operators: every number from 2 to 254 is taken, allowed: a free one; revoke one first")
+
+
+def _files(found: Plan, name: str, outputs: dict[str, Any], private: str, shared: str | None) -> dict[str, str]:
+    """Return the files of a device by shield."""
+    device = next(one for one in found.devices if one.name == name)
+    values: dict[str, str] = {}
+    for shield, addresses in outputs["shields"].items():
+        if "ipv4" in addresses:
+            values[f"ipv4:{shield}"] = addresses["ipv4"]
+        if "ipv6" in addresses:
+            values[f"ipv6:{shield}"] = str(IPv6Network((addresses["ipv6"], 64), strict=False).network_address)
+    values |= {f"public:{of}": said["public_key"] for of, said in outputs["tunnels"].items()}
+    files = {}
+    for tunnel in device.tunnels:
+        if str(tunnel.peer.public_key) not in values:
+            raise EngineError(f"shield {tunnel.shield}: not deployed, allowed: one that is; run `up` first")
+        text = render_device(device, tunnel, Material(values)).replace(PRIVATE_KEY, f"PrivateKey = {private}")
+        if shared is not None and PRESHARED_KEY not in text:
+            text = text.replace("AllowedIPs = ", f"PresharedKey = {shared}\nAllowedIPs = ", 1)
+        files[tunnel.shield] = text.replace(PRESHARED_KEY, f"PresharedKey = {shared}")
+    return files
+
+
+def _set_psk(target: Target, name: str, shared: str) -> None:
+    where = ["--stack", target.work.stack, "--config-file", str(target.work.stack_file)]
+    target.work.run(["config", "set", "--secret", "--path", f"farshore:secrets.psks.{name}", *where], given=shared)
+
+
+def _remove_psk(target: Target, name: str) -> None:
+    where = ["--stack", target.work.stack, "--config-file", str(target.work.stack_file)]
+    text = target.work.stack_file.read_text(encoding="utf-8")
+    if "psks:" in text:
+        target.work.run(["config", "rm", "--path", f"farshore:secrets.psks.{name}", *where])
+
+
+def _show(files: dict[str, str], name: str, into: Path) -> None:
+    """Write a device's files where their owner alone can read them, and draw their codes."""
+    into.mkdir(parents=True, exist_ok=True)
+    for shield, text in files.items():
+        conf, image = into / f"{name}-{shield}.conf", into / f"{name}-{shield}.png"
+        write_private(conf, text)
+        os.close(os.open(image, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        code = segno.make(text, error="l", micro=False)
+        code.save(str(image), scale=6)
+        console.print(f"{conf} and {image}: for {name}, and for nobody else; they are not kept anywhere else")
+        if sys.stdout.isatty():
+            code.terminal(compact=True)
+
+
+def _refusing(do: Callable[[], T]) -> T:
+    try:
+        return do()
+    except (EditError, EngineError, LabError, StackError) as error:
+        _refuse(str(error))
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise typer.Exit(2)
