@@ -333,11 +333,8 @@ def _keepalive_s(facts: Server) -> int | None:
 
 def _routes(peer: Peer, own: tuple[Address, ...], mtu_bytes: int, interface_mtu_bytes: int) -> tuple[Route, ...]:
     """Return the routes to everything that a peer may send from, each with the host's own address."""
+    sources = {address.version: address for address in own}
+    smaller = mtu_bytes if mtu_bytes < interface_mtu_bytes else None
     return tuple(
-        Route(
-            destination=allowed,
-            source=next(address for address in own if address.version == allowed.version),
-            mtu_bytes=mtu_bytes if mtu_bytes < interface_mtu_bytes else None,
-        )
-        for allowed in peer.allowed_ips
+        Route(destination=allowed, source=sources[allowed.version], mtu_bytes=smaller) for allowed in peer.allowed_ips
     )

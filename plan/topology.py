@@ -103,12 +103,7 @@ class Topology:
 
     def addresses(self, name: str) -> tuple[IPv4Address, IPv6Address]:
         """Return the tunnel addresses of a shield or an origin."""
-        stack = self.stack
-        if name in self.shields:
-            slot = self.shields[name].slot
-            return shield_address(stack.network, slot), shield_address6(stack.network6, slot)
-        slot = self.origins[name].slot
-        return origin_address(stack.network, slot), origin_address6(stack.network6, slot)
+        return self._addresses[name]
 
     def device_addresses(self, name: str, shield: str) -> tuple[IPv4Address, IPv6Address]:
         """Return the tunnel addresses of a device at one shield."""
@@ -123,6 +118,17 @@ class Topology:
         """Return the shields that both an origin or device and another one have, in the order of their slots."""
         theirs = set(self.shields_of(other))
         return tuple(shield for shield in self.shields_of(one) if shield in theirs)
+
+    @cached_property
+    def _addresses(self) -> dict[str, tuple[IPv4Address, IPv6Address]]:
+        net, net6 = self.stack.network, self.stack.network6
+        return {
+            name: (origin_address(net, origin.slot), origin_address6(net6, origin.slot))
+            for name, origin in self.origins.items()
+        } | {
+            name: (shield_address(net, shield.slot), shield_address6(net6, shield.slot))
+            for name, shield in self.shields.items()
+        }
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], MeshLink]:
