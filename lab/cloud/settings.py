@@ -21,6 +21,7 @@ class Settings:
             is started again without it comes up.
         no_capacity: Pairs of server type and location, or of `*`, that can't be had: 412.
         server_limit: Servers that one project may have.
+        disks_reported: A world behind says when a volume or an image is as asked, and its actions wait for that.
         rate_limit: Requests that one project may make an hour; each second gives a share of it back.
     """
 
@@ -31,4 +32,5 @@ class Settings:
     no_boot: bool = False
     no_capacity: set[tuple[str, str]] = field(default_factory=set)
     server_limit: int = 100
+    disks_reported: bool = False
     rate_limit: int = 3600

@@ -36,6 +36,7 @@ class CreateVolume(Body):
     location: str | int | None = None
     server: int | None = None
     format: Literal["ext4", "xfs"] | None = None
+    automount: bool = False
     labels: dict[str, str] = Field(default_factory=dict)
 
 
@@ -43,6 +44,7 @@ class Attach(Body):
     """The body of the action `attach`."""
 
     server: int
+    automount: bool = False
 
 
 class Resize(Body):
@@ -103,6 +105,8 @@ def _create(call: Call) -> Reply:
         location = server.location
     else:
         raise invalid_input(("location", "exactly one of location and server is required"))
+    if wanted.automount and server is None:
+        raise invalid_input(("automount", "needs a server"))
     volume = Volume(
         id=project.new_id(),
         name=wanted.name,
@@ -112,12 +116,13 @@ def _create(call: Call) -> Reply:
         location=location,
         server=server.id if server else None,
         format=wanted.format,
+        automount=wanted.automount,
     )
     project.tables.volumes[volume.id] = volume
-    action = project.start_action("create_volume", ("volume", volume.id))
+    action = project.start_disk_action("create_volume", ("volume", volume.id))
     following = []
     if server is not None:
-        following = [project.start_action("attach_volume", ("volume", volume.id), ("server", server.id))]
+        following = [project.start_disk_action("attach_volume", ("volume", volume.id), ("server", server.id))]
     return VOLUMES.reply(
         call,
         volume,
@@ -144,10 +149,11 @@ def _delete(call: Call) -> Reply:
 
 def _attach(call: Call) -> Reply:
     volume = VOLUMES.named_in(call)
-    server = _host(call.project, call.read(Attach).server)
+    wanted = call.read(Attach)
+    server = _host(call.project, wanted.server)
     attachable_volume(call.project, volume.id, server.location)
-    volume.server = server.id
-    return call.project.acted("attach_volume", ("volume", volume.id), ("server", server.id))
+    volume.server, volume.automount = server.id, wanted.automount
+    return call.project.disk_acted("attach_volume", ("volume", volume.id), ("server", server.id))
 
 
 def _detach(call: Call) -> Reply:
@@ -155,7 +161,7 @@ def _detach(call: Call) -> Reply:
     if volume.server is None:
         raise ApiError("volume_not_attached", "volume is not attached to a server")
     server_id, volume.server = volume.server, None
-    return call.project.acted("detach_volume", ("volume", volume.id), ("server", server_id))
+    return call.project.disk_acted("detach_volume", ("volume", volume.id), ("server", server_id))
 
 
 def _resize(call: Call) -> Reply:
@@ -165,7 +171,7 @@ def _resize(call: Call) -> Reply:
     if size <= volume.size:
         raise invalid_input(("size", f"must be larger than {volume.size}: a volume can't shrink"))
     volume.size = size
-    return call.project.acted("resize_volume", ("volume", volume.id))
+    return call.project.disk_acted("resize_volume", ("volume", volume.id))
 
 
 def _change_protection(call: Call) -> Reply:
