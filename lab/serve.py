@@ -135,12 +135,13 @@ async def _run(
                 virtual=images.virtual,
                 report=order.folder / "world.json",
                 stopped=cloud.report_stopped,
+                news=cloud,
             )
             stack.push_async_callback(world.stop)
             await world.start()
             keeper = _Keeper(world, cloud)
             stack.push_async_callback(keeper.stop)
-            cloud.on_change = keeper.wish
+            cloud.on_change, cloud.settings.disks_reported = keeper.wish, True
         api = WebService(server_config(app), [listening])
         await api.start()
         stack.push_async_callback(api.stop)
@@ -173,7 +174,7 @@ class _Keeper:
     async def _converge(self, wishes: tuple[Wish, ...]) -> None:
         while True:
             try:
-                await self._world.converge(wishes)
+                await self._world.converge(wishes, self._cloud.stores())
             except ExceptionGroup as failures:
                 for failure in failures.exceptions:
                     _log.error("world: %s; trying again", failure)

@@ -6,12 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
 from lab.internet.site import Ground, Site
+from lab.machines.driver import MachineError
+from lab.mounting import Mounting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from lab.machines.driver import Driver
-    from lab.wish import Wish
+    from lab.machines.driver import Disk, Driver
+    from lab.vault import Vault
+    from lab.wish import VolumeWish, Wish
 
     MakeMachine: TypeAlias = Callable[[Site], Driver]
 
@@ -23,10 +27,14 @@ class Server:
         ground: The lab's.
         make_machine: Makes the machine at a site.
         wish: The first wish.
+        vault: Where volumes and images are.
     """
 
-    def __init__(self, ground: Ground, make_machine: MakeMachine, wish: Wish) -> None:
+    def __init__(self, ground: Ground, make_machine: MakeMachine, wish: Wish, *, vault: Vault) -> None:
         self._ground = ground
+        self._vault = vault
+        self._disks: dict[int, Disk] = {}
+        self._mounting = Mounting()
         self._make_machine = make_machine
         self._site: Site | None = None
         self._machine: Driver | None = None
@@ -45,20 +53,32 @@ class Server:
         """The machine, once it is made."""
         return self._machine
 
-    async def converge(self, wish: Wish) -> None:
-        """Bring site and machine in line with the wish; whatever is so already is left alone."""
+    async def converge(self, wish: Wish, volumes: Sequence[VolumeWish] = ()) -> None:
+        """Bring site, machine and what is plugged into it in line with the wishes; what is so already is left alone."""
         async with self._alone:
             self._wish = wish
             await self._converge_site()
             await self._converge_disk()
+            await self._converge_volumes(volumes)
             await self._converge_power()
+            assert self._machine is not None
+            self._mounting.start(self._machine, [one.volume_id for one in volumes if one.automount])
+
+    async def copy_disk(self, target: Path) -> None:
+        """Copy the machine's disk as it is now.
+
+        Raises:
+            MachineError: There is none.
+        """
+        async with self._alone:
+            if self._machine is None:
+                raise MachineError(f"server {self._wish.name!r}: it has no disk")
+            await self._machine.copy_disk(target)
 
     async def remove(self) -> None:
         """End the machine and remove everything of the server."""
         async with self._alone:
-            if self._machine is not None:
-                await self._machine.destroy()
-                self._machine = None
+            await self._destroy_machine()
             if self._site is not None:
                 await self._site.stop()
                 self._site = None
@@ -81,17 +101,41 @@ class Server:
         assert self._site is not None
         if self._machine is not None and self._rebuilt == self._wish.rebuild:
             return
-        if self._machine is not None:
-            await self._machine.destroy()
-            self._machine = None
+        await self._destroy_machine()
         self._booted = None
         machine = self._make_machine(self._site)
+        own = self._wish.own_image
         try:
-            await machine.create_disk()
+            await machine.create_disk(None if own is None else self._vault.image(own))
         except BaseException:
             await machine.destroy()
             raise
         self._machine, self._rebuilt = machine, self._wish.rebuild
+
+    async def _destroy_machine(self) -> None:
+        self._mounting.stop()
+        if self._machine is not None:
+            await self._machine.destroy()
+            self._machine = None
+        for volume_id in tuple(self._disks):
+            await self._let_go(volume_id)
+
+    async def _converge_volumes(self, wishes: Sequence[VolumeWish]) -> None:
+        """Pull out what is wished for no more before anything is waited for: another server may wait for that."""
+        assert self._machine is not None
+        for volume_id in set(self._disks) - {wish.volume_id for wish in wishes}:
+            await self._machine.detach(self._disks[volume_id])
+            self._mounting.forget(volume_id)
+            await self._let_go(volume_id)
+        for wish in wishes:
+            disk = await self._vault.take(wish, self._wish.server_id)
+            if self._disks.get(wish.volume_id) != disk:
+                await self._machine.attach(disk)
+                self._disks[wish.volume_id] = disk
+
+    async def _let_go(self, volume_id: int) -> None:
+        del self._disks[volume_id]
+        await self._vault.release(volume_id, self._wish.server_id)
 
     async def _converge_power(self) -> None:
         """Boot once for each count of the wish: a machine that switched itself off stays off."""

@@ -8,27 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from lab.internet.backbone import Backbone
 from lab.ledger import start_time
 from lab.machines import recipe
+from lab.machines.driver import MachineError
 from lab.machines.nspawn import NspawnMachine
 from lab.server import Server
+from lab.vault import Vault
+from lab.wish import Stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from lab.internet.site import Ground, Site
     from lab.machines.driver import Driver
     from lab.machines.image import Image
     from lab.machines.qemu_image import VirtualImage
-    from lab.wish import Wish
+    from lab.wish import ImageWish, Wish
 
 
 IMAGE: Final = "debian-12"  # what `recipe.RELEASE` is called at the API
+NO_STORES: Final = Stores()
+_log = logging.getLogger("lab")
+
+
+class DiskNews(Protocol):
+    """Who wants to know how disks are."""
+
+    def report_volumes(self, found: Mapping[int, tuple[int | None, int]]) -> None:
+        """Hear, for each volume, which server it is plugged into and how many GB it has."""
+
+    def report_image(self, image_id: int, size_gb: float | None) -> None:
+        """Hear how large an image is that was made; None if it can't be made."""
 
 
 class World:
@@ -40,6 +56,7 @@ class World:
         virtual: The same for virtual machines; with it all machines are such.
         report: File that says where everything is, for clients of the lab.
         stopped: Told the id of a server whose machine has switched itself off.
+        news: Told how volumes and images are.
     """
 
     def __init__(
@@ -50,8 +67,12 @@ class World:
         virtual: VirtualImage | None = None,
         report: Path,
         stopped: Callable[[int], None],
+        news: DiskNews,
     ) -> None:
         self._ground = ground
+        self._vault = Vault(ground)
+        self._news = news
+        self._imaging = asyncio.Lock()
         self._image = image
         self._virtual = virtual
         self._report = report
@@ -72,24 +93,51 @@ class World:
         await self._backbone.stop()
         self._report.unlink(missing_ok=True)
 
-    async def converge(self, wishes: Iterable[Wish]) -> None:
-        """Bring all servers in line with the wishes, side by side.
+    async def converge(self, wishes: Iterable[Wish], stores: Stores = NO_STORES) -> None:
+        """Bring all servers and disks in line with the wishes, the servers side by side.
 
         Raises:
             ExceptionGroup: Some could not be; all others are. Calling again tries again.
         """
         wanted = {wish.server_id: wish for wish in wishes}
         for server_id, wish in wanted.items():
-            self._servers.setdefault(server_id, Server(self._ground, self._make_machine, wish))
+            self._servers.setdefault(server_id, Server(self._ground, self._make_machine, wish, vault=self._vault))
+        # Up to here nothing else runs: a call that waits below knows no server and no disk of a later call.
+        servers = list(self._servers.items())
+        self._vault.stores = stores
+        failures = await self._vault.converge()
         work = [
-            server.converge(wanted[server_id]) if server_id in wanted else self._remove(server_id)
-            for server_id, server in list(self._servers.items())
+            server.converge(wanted[server_id], [one for one in stores.volumes if one.server_id == server_id])
+            if server_id in wanted
+            else self._remove(server_id)
+            for server_id, server in servers
         ]
         results = await asyncio.gather(*work, return_exceptions=True)
+        await self._vault.forget()
+        self._news.report_volumes(self._vault.found())
+        await self._converge_images()
         self._write_report()
-        failures = [result for result in results if isinstance(result, Exception)]
+        failures += [result for result in results if isinstance(result, Exception)]
         if failures:
             raise ExceptionGroup("servers that could not be brought in line", failures)
+
+    async def _converge_images(self) -> None:
+        """Make the images that are not there; one that can't be made is not tried again: its moment is over."""
+        async with self._imaging:
+            for wish in self._vault.stores.images:
+                if not self._vault.image(wish.image_id).exists():
+                    self._news.report_image(wish.image_id, await self._image_of(wish))
+            await self._vault.forget_images()
+
+    async def _image_of(self, wish: ImageWish) -> float | None:
+        server = self._servers.get(wish.server_id)
+        if server is None:
+            return None
+        try:
+            return await self._vault.add_image(wish.image_id, server.copy_disk)
+        except (MachineError, OSError, TimeoutError) as error:
+            _log.error("image %d: %s", wish.image_id, error)
+            return None
 
     async def _remove(self, server_id: int) -> None:
         await self._servers[server_id].remove()

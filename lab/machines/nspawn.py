@@ -20,11 +20,13 @@ from lab.internet.namespace import make_namespace, remove_namespace, set_sysctls
 from lab.launch import Setting, end, launch
 from lab.ledger import start_time
 from lab.machines.driver import Leader, MachineError
+from lab.machines.nspawn_disks import BINDS, NspawnDisks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.internet.site import Ground, Site
+    from lab.machines.driver import Disk
     from lab.machines.image import Image
 
 REBOOTED: Final = 133  # systemd-nspawn(1): with --keep-unit the caller boots the machine again
@@ -58,6 +60,7 @@ class NspawnMachine:
         self._serial = server_id
         self._disk = ground.folder / "disks" / str(server_id)
         self._cgroup = ground.cgroup / f"m{server_id}"
+        self._disks = NspawnDisks(ground.cgroup, self._ground.folder / "volumes.log")
         self._holder: asyncio.subprocess.Process | None = None
         self._power: asyncio.Task[None] | None = None
         self._leader: Leader | None = None
@@ -70,11 +73,12 @@ class NspawnMachine:
         """The machine's first process."""
         return self._leader
 
-    async def create_disk(self) -> None:
-        """Make an empty disk over the image's layers, and hold its mounts."""
+    async def create_disk(self, source: Path | None = None) -> None:
+        """Make a disk over the image's layers, empty or a copy, and hold its mounts."""
         self._ground.ledger.note("cgroup", str(self._cgroup))
         await asyncio.to_thread(self._make_folders)
-        arguments = [str(self._ground.folder), str(self._disk), str(self._serial), *map(str, self._image.layers)]
+        arguments = [str(self._ground.folder), str(self._disk), str(self._serial), str(source or "-")]
+        arguments += [str(layer) for layer in self._image.layers]
         self._holder = await launch(
             ["unshare", "--mount", "--propagation", "private", *_PREPARE, *arguments],
             Setting(cgroup=self._ground.cgroup),
@@ -86,6 +90,25 @@ class NspawnMachine:
         if await self._holder.stdout.readline() != b"ready\n":
             await self._holder.wait()
             raise MachineError(f"machine {self._site.wish.name!r}: its disk can't be mounted; see {self.console}")
+        self._disks.open(self._holder.pid)
+
+    async def copy_disk(self, target: Path) -> None:
+        """Copy what the machine has written, with all that an overlay knows of it, while its processes are frozen."""
+        assert self._holder is not None
+        command = ["cp", "--archive", "--reflink=auto", "--", str(self._disk / "upper"), str(target)]
+        setting = Setting(cgroup=self._ground.cgroup, mounts_of=self._holder.pid)
+        with cgroups.frozen(self._cgroup):
+            copying = await launch(command, setting, output=self.console)
+            if await copying.wait():
+                raise MachineError(f"machine {self._site.wish.name!r}: its disk can't be copied; see {self.console}")
+
+    async def attach(self, disk: Disk) -> None:
+        """Give the machine a loop device over the disk's file."""
+        await asyncio.to_thread(self._disks.attach, disk)
+
+    async def detach(self, disk: Disk) -> None:
+        """Take the device away; a filesystem on it fails from then on."""
+        await self._disks.detach(disk, self._leader)
 
     async def boot(self) -> None:
         """Power on; returns when the machine's first process runs."""
@@ -124,6 +147,7 @@ class NspawnMachine:
     async def destroy(self) -> None:
         """Cut the power and remove the disk."""
         await self.cut_power()
+        self._disks.close()
         await end(self._holder)
         self._holder = None
         await asyncio.to_thread(self._remove)
@@ -180,6 +204,7 @@ class NspawnMachine:
             "--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN",
             "--rlimit=NOFILE=1024:524288",  # as the kernel and systemd have it, whatever this process inherited
             "--bind=/dev/net/tun",
+            *BINDS,
             "--console=read-only",
         ]
 

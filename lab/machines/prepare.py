@@ -3,7 +3,7 @@
 A program of its own, started in a private mount namespace, and it refuses to run anywhere else. Everything it mounts
 goes with the last process in the namespace, so nothing is ever left in the host's table.
 
-    python -m lab.machines.prepare RUN_DIR DISK SERIAL LAYER…     layers: the topmost first
+    python -m lab.machines.prepare RUN_DIR DISK SERIAL SOURCE LAYER…     layers: the topmost first
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lab.machines.guard import UnsafeTargetError, check_below, check_namespace, 
 from lab.machines.nspawn_layer import SERIAL_FILE
 
 
-def prepare(run_dir: Path, disk: Path, serial: int, layers: list[Path]) -> Path:
+def prepare(run_dir: Path, disk: Path, serial: int, layers: list[Path], *, source: Path | None = None) -> Path:
     """Mount a machine's root and return where.
 
     Args:
@@ -25,6 +25,7 @@ def prepare(run_dir: Path, disk: Path, serial: int, layers: list[Path]) -> Path:
         disk: The machine's folder in it; what the machine writes is kept in `upper`.
         serial: The server's id.
         layers: Of the image, the topmost first.
+        source: Folder with the `upper` of another machine, to begin with; None for an empty disk.
 
     Raises:
         UnsafeTargetError: Something could reach the host's own system.
@@ -35,6 +36,8 @@ def prepare(run_dir: Path, disk: Path, serial: int, layers: list[Path]) -> Path:
         if any(character in str(layer) for character in ":,\\"):
             raise UnsafeTargetError(f"layer: {str(layer)!r}, allowed: a path without ':', ',' and '\\'; move the cache")
     _mount("--make-rprivate", "/")
+    if source is not None:
+        _copy(check_below(source, run_dir) / "upper", disk / "upper")
     root = disk / "root"
     lower = ":".join(str(layer) for layer in layers)
     options = f"lowerdir={lower},upperdir={disk / 'upper'},workdir={disk / 'work'}"
@@ -56,6 +59,12 @@ def _hide_the_host() -> None:
     _mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
 
 
+def _copy(source: Path, target: Path) -> None:
+    """Copy all in a folder with owners, holes and what the overlay has noted: deleted names, opaque folders."""
+    command = ["cp", "--archive", "--reflink=auto", "--", f"{source}/.", str(target)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
 def _mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True, capture_output=True, text=True)
 
@@ -63,9 +72,10 @@ def _mount(*arguments: str) -> None:
 def main() -> None:
     """Prepare the root, say so, and sleep."""
     os.umask(0o022)
-    run_dir, disk, serial, *layers = sys.argv[1:]
+    run_dir, disk, serial, source, *layers = sys.argv[1:]
+    begun_with = None if source == "-" else Path(source)
     try:
-        prepare(Path(run_dir), Path(disk), int(serial), [Path(layer) for layer in layers])
+        prepare(Path(run_dir), Path(disk), int(serial), [Path(layer) for layer in layers], source=begun_with)
     except subprocess.CalledProcessError as error:
         sys.exit(f"{' '.join(error.cmd)}: {error.stderr}")
     except (UnsafeTargetError, OSError) as error:

@@ -18,12 +18,23 @@ from lab import cgroups
 from lab.launch import Setting, launch
 from lab.ledger import start_time
 from lab.machines.driver import Leader, MachineError
-from lab.machines.qemu_command import QMP, Hardware, find_accelerator, render_command, render_disk_command
+from lab.machines.qemu_command import (
+    DISK,
+    QMP,
+    Hardware,
+    find_accelerator,
+    render_command,
+    render_copy_command,
+    render_disk_command,
+)
+from lab.machines.qemu_disks import grow, plug_in, pull_out, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lab.internet.site import Ground, Site
+    from lab.machines.driver import Disk
     from lab.machines.qemu_image import VirtualImage
 
 POWER_OFF_WITHIN_S: Final = 30.0  # measured without KVM on two busy cores: up to 15 s
@@ -62,6 +73,7 @@ class QemuMachine:
         self._power: asyncio.Task[None] | None = None
         self._qmp: QMPClient | None = None
         self._leader: Leader | None = None
+        self._disks: dict[int, Disk] = {}
         self.door = ground.folder / "disks" / str(server_id)
         self.namespace = site.namespace
         self.console = ground.folder / f"console-{server_id}.log"
@@ -71,15 +83,36 @@ class QemuMachine:
         """QEMU's process, a new one after each boot."""
         return self._leader
 
-    async def create_disk(self) -> None:
-        """Make an empty disk over the image's."""
+    async def create_disk(self, source: Path | None = None) -> None:
+        """Make a disk over the image's, empty or a copy."""
         self._ground.ledger.note("cgroup", str(self._cgroup))
         await asyncio.to_thread(self._make_folders)
-        making = await launch(
-            render_disk_command(self._image), Setting(cgroup=self._cgroup), output=self.console, folder=self.door
-        )
-        if await making.wait():
-            raise MachineError(f"machine {self._site.wish.name!r}: its disk can't be made; see {self.console}")
+        if source is None:
+            await self._make_disk(render_disk_command(self._image))
+        else:
+            await self._make_disk(render_copy_command(source / DISK, self.door))
+
+    async def copy_disk(self, target: Path) -> None:
+        """Copy the disk with the machine's processors stopped: QEMU then has nothing left to write."""
+        if self._qmp is not None:
+            await self._qmp.execute("stop")
+        try:
+            await self._make_disk(render_copy_command(self.door / DISK, target))
+        finally:
+            if self._qmp is not None:
+                await self._qmp.execute("cont")
+
+    async def attach(self, disk: Disk) -> None:
+        """Plug a SCSI disk in, at once or at the next boot."""
+        known = disk.volume_id in self._disks
+        self._disks[disk.volume_id] = disk
+        if self._qmp is not None:
+            await (grow if known else plug_in)(self._qmp, disk)
+
+    async def detach(self, disk: Disk) -> None:
+        """Pull a SCSI disk out."""
+        if self._disks.pop(disk.volume_id, None) is not None and self._qmp is not None:
+            await pull_out(self._qmp, disk)
 
     async def boot(self) -> None:
         """Power on; returns when QEMU runs."""
@@ -132,7 +165,7 @@ class QemuMachine:
                 folder=self.door,
             )
             try:
-                rebooted = await self._watch(process, running)
+                rebooted = await self._watch(process, running, hardware.disks)
             finally:
                 self._leader = self._qmp = None
                 while not cgroups.is_empty(self._cgroup):
@@ -143,7 +176,9 @@ class QemuMachine:
         if running.is_set() and not self._asked_to_stop:
             self._stopped()
 
-    async def _watch(self, process: asyncio.subprocess.Process, running: asyncio.Event) -> bool:
+    async def _watch(
+        self, process: asyncio.subprocess.Process, running: asyncio.Event, born_with: tuple[Disk, ...]
+    ) -> bool:
         """Follow QEMU to its end, and tell whether the machine wants to boot again."""
         ended = asyncio.create_task(process.wait())
         try:
@@ -156,6 +191,7 @@ class QemuMachine:
                     if started is None:
                         return False
                     self._leader, self._qmp = Leader(pid=process.pid, started=started), qmp
+                    await settle(qmp, born_with=born_with, wanted=tuple(self._disks.values()))
                     running.set()
                     self._changed()
                     told = asyncio.create_task(shutdowns.get())
@@ -209,7 +245,13 @@ class QemuMachine:
             tap=self._site.attach_tap(),
             console=self.console,
             accelerator=self._accelerator,
+            disks=tuple(self._disks.values()),
         )
+
+    async def _make_disk(self, command: list[str]) -> None:
+        making = await launch(command, Setting(cgroup=self._ground.cgroup), output=self.console, folder=self.door)
+        if await making.wait():
+            raise MachineError(f"machine {self._site.wish.name!r}: its disk can't be made; see {self.console}")
 
     def _make_folders(self) -> None:
         self._ground.ledger.note("folder", str(self.door))
