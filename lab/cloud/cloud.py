@@ -60,7 +60,7 @@ class Cloud:
 
     Args:
         accounts: Name of each project to the tokens that open it; a token opens one project only.
-        readers: Name of a project to tokens that may only read it: every method but GET is `forbidden`.
+        readers: Name of a project to tokens that may only read it: every method but GET is `token_readonly`.
         settings: The lab's knobs; a test may change its fields at any time.
         catalogue: What can be ordered.
         clock: Returns the time, with its zone.
@@ -123,7 +123,7 @@ class Cloud:
             reply = ApiError("rate_limit_exceeded", "limit of requests per hour reached").reply()
             return replace(reply, headers={**self._rate(0.0), **self._correlation()})
         if method != "GET" and _holder(self.readers, token) is not None:
-            reply = ApiError("forbidden", "insufficient permissions for this request").reply()
+            reply = ApiError("token_readonly", "not allowed because token is readonly").reply()
         else:
             reply = self.projects[account].handle(method, path, query, body)
         if reply.status == NOT_IMPLEMENTED:

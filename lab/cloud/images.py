@@ -1,7 +1,7 @@
 """Images: Hetzner's own, and the snapshots and backups that a project makes of its servers' disks.
 
 Pure. Source: https://docs.hetzner.cloud/reference/cloud#images and #server-actions-create-image-from-a-server; that
-a full set of backups lets go of its oldest: https://docs.hetzner.com/cloud/servers/getting-started/enabling-backups.
+a full set of backups lets go of its oldest: https://docs.hetzner.com/cloud/general/faq.
 """
 
 from __future__ import annotations

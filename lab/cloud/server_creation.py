@@ -1,6 +1,7 @@
 """How a server is made: everything is checked first, then everything is made, so that a refusal leaves nothing.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#servers-create-a-server.
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#servers-create-a-server (user data of 32 KiB, names as in
+RFC 1123).
 """
 
 from __future__ import annotations

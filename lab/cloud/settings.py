@@ -1,6 +1,7 @@
 """The knobs of a lab's cloud, each a field with the value that suits most tests.
 
-Pure.
+Pure. Source of the rate limit: https://docs.hetzner.cloud/reference/cloud#rate-limiting (3600 an hour and project,
+one more each second). How many servers a project may have is each customer's own limit; 100 is the lab's.
 """
 
 from __future__ import annotations

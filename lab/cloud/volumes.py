@@ -1,10 +1,12 @@
 """Volumes: disks that outlive servers.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#volumes.
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#volumes-create-a-volume (sizes, names) and
+https://github.com/hetznercloud/csi-driver, internal/driver/driver.go (16 volumes a server).
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -16,7 +18,7 @@ from lab.cloud.labels import check_labels
 from lab.cloud.primary_ips import place_of
 from lab.cloud.records import Volume
 from lab.cloud.reply import ApiError, Reply, invalid_input, not_found
-from lab.cloud.resource import Protection, Resource, check_unprotected
+from lab.cloud.resource import Named, Protection, Resource, check_unprotected
 
 if TYPE_CHECKING:
     from lab.cloud.project import Project
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SIZE_GB_MIN = 10
 SIZE_GB_MAX = 10240
 VOLUMES_OF_A_SERVER_MAX = 16
+NAME = re.compile(r"[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,62}[A-Za-z0-9])?")
 
 
 class CreateVolume(Body):
@@ -95,6 +98,7 @@ def attachable_volume(project: Project, number: int, location: str) -> Volume:
 def _create(call: Call) -> Reply:
     wanted, project = call.read(CreateVolume), call.project
     check_labels(wanted.labels)
+    _check_name(wanted.name)
     VOLUMES.check_name(project, wanted.name)
     _check_size(wanted.size)
     server = None
@@ -133,7 +137,9 @@ def _create(call: Call) -> Reply:
 
 
 def _update(call: Call) -> Reply:
-    volume = VOLUMES.named_in(call)
+    volume, name = VOLUMES.named_in(call), call.read(Named).name
+    if name is not None:
+        _check_name(name)
     VOLUMES.rename(call, volume)
     return VOLUMES.reply(call, volume)
 
@@ -179,6 +185,11 @@ def _change_protection(call: Call) -> Reply:
     if wanted.delete is not None:
         volume.delete_protected = wanted.delete
     return call.project.acted("change_protection", ("volume", volume.id))
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise invalid_input(("name", "must have 1 to 64 letters, digits, dashes, underscores and dots"))
 
 
 def _check_size(size: int) -> None:
