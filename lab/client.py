@@ -145,6 +145,11 @@ class Lab:
         """The cloud's projects and what opens them."""
         return dict(self._papers["tokens"])
 
+    @property
+    def readers(self) -> dict[str, str]:
+        """The cloud's projects and what may read them, and no more: tokens for whoever only looks."""
+        return dict(self._papers["readers"])
+
     def world(self) -> dict[str, Any]:
         """Return where everything is, as of now."""
         return self._read("world.json")

@@ -119,7 +119,10 @@ async def _run(
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    cloud = Cloud({name: (token,) for name, token in papers["tokens"].items()})
+    cloud = Cloud(
+        {name: (token,) for name, token in papers["tokens"].items()},
+        readers={name: (token,) for name, token in papers["readers"].items()},
+    )
     app = make_app(cloud, control_token=papers["control_token"], log=lambda line: _log.info("%s", line))
     async with contextlib.AsyncExitStack() as stack:
         if images is not None:
@@ -200,7 +203,7 @@ def _make_ground(order: Order, ledger: Ledger) -> Ground:
 def _draw_up_papers(order: Order, former: dict[str, Any], listening: socket.socket) -> dict[str, Any]:
     """Return what clients of the lab need to know; port and tokens are those of the former start."""
     port = listening.getsockname()[1]
-    kept = former.get("tokens", {})
+    kept, kept_readers = former.get("tokens", {}), former.get("readers", {})
     return {
         "name": order.name,
         "pid": os.getpid(),
@@ -210,6 +213,7 @@ def _draw_up_papers(order: Order, former: dict[str, Any], listening: socket.sock
         "control": f"http://127.0.0.1:{port}/lab",
         "control_token": former.get("control_token") or _new_token(),
         "tokens": {name: kept.get(name) or _new_token() for name in order.accounts},
+        "readers": {name: kept_readers.get(name) or _new_token() for name in order.accounts},
     }
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from qemu.qmp import QMPClient
 
 from lab.client import until
 from lab.machines.driver import Disk
-from lab.machines.qemu_disks import render_disk
+from lab.machines.qemu_disks import grow, plug_in, pull_out, render_controller, render_disk, settle
 
 if TYPE_CHECKING:
     from lab.client import Lab, MachineSpot
@@ -30,6 +35,53 @@ def test_a_disk_is_told_to_qemu_by_its_serial() -> None:
     block, device = render_disk(Disk(volume_id=7, file=Path("/lab,1/7.raw"), size_bytes=10 * GIB))[1::2]
     assert '"filename": "/lab,1/7.raw"' in block
     assert '"vendor": "HC", "product": "Volume", "serial": "7"' in device
+
+
+async def asked(qmp: QMPClient, command: str, of: str) -> list[object]:
+    """Return one field of each thing that QEMU's monitor names."""
+    found = await qmp.execute(command)
+    assert isinstance(found, list)
+    return [one[of] for one in found]
+
+
+@pytest.mark.lab
+@pytest.mark.vm
+def test_qemu_takes_disks_while_it_runs(tmp_path: Path) -> None:
+    """Plugged in, grown, pulled out, plugged in again; what changed at birth is made good. No guest is needed."""
+    files = [tmp_path / f"{number}.raw" for number in (7, 8)]
+    for file in files:
+        file.touch()
+        os.truncate(file, GIB)
+    seven, eight = (Disk(volume_id=int(file.stem), file=file, size_bytes=GIB) for file in files)
+    socket = tmp_path / "qmp"
+    command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-S"]
+    command += ["-m", "64M", "-accel", "tcg", *render_controller(), *render_disk(seven)]
+    command += ["-qmp", f"unix:{socket},server=on,wait=off"]
+
+    async def talk() -> None:
+        qmp = QMPClient("test")
+        await qmp.connect(str(socket))
+        try:
+            await settle(qmp, born_with=[seven], wanted=[eight])
+            there = await asked(qmp, "query-named-block-nodes", "node-name")
+            assert "volume8" in there
+            assert "volume7" not in there
+            os.truncate(eight.file, 2 * GIB)
+            await grow(qmp, replace(eight, size_bytes=2 * GIB))
+            await pull_out(qmp, eight)
+            assert "volume8" not in await asked(qmp, "query-named-block-nodes", "node-name")
+            await plug_in(qmp, seven)
+            assert "volume7" in await asked(qmp, "query-named-block-nodes", "node-name")
+        finally:
+            await qmp.disconnect()
+
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing) as qemu:
+        try:
+            until(lambda: socket.exists() or None, 20, "QEMU's monitor")
+            asyncio.run(talk())
+        finally:
+            qemu.kill()
 
 
 @pytest.mark.lab
