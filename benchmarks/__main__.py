@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import engine, first_light
+from benchmarks import cloud, engine, first_light
 
 if __name__ == "__main__":
+    cloud.main()
     engine.main()
     first_light.main()
