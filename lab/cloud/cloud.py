@@ -34,7 +34,10 @@ HOUR_S = 3600
 NOT_IMPLEMENTED = 501
 FORMAT = 1
 STATE: TypeAdapter[State] = TypeAdapter(State)
-LISTED = ("servers", "primary_ips", "ssh_keys", "firewalls", "placement_groups", "volumes", "networks", "zones")
+LISTED = (
+    *("servers", "primary_ips", "floating_ips", "ssh_keys", "firewalls", "placement_groups", "volumes", "networks"),
+    "zones",
+)
 
 
 def _now() -> datetime:
@@ -161,7 +164,7 @@ class Cloud:
             end_volume_actions(project, found)
 
     def report_image(self, image_id: int, size_gb: float | None) -> None:
-        """Take note that an image was made, or, without a size, that it can't be; one deleted is passed over."""
+        """Take note that an image was made, or, without a size, that it can't be; only one `creating` can."""
         for project in self.projects.values():
             end_image_action(project, image_id, size_gb)
 

@@ -30,9 +30,12 @@ def end_volume_actions(project: Project, found: Mapping[int, tuple[int | None, i
 
 
 def end_image_action(project: Project, image_id: int, size_gb: float | None) -> None:
-    """Let the action end that made an image; without a size it failed, and the image is no more."""
+    """Let the action end that made an image; without a size it failed, and the image is no more.
+
+    What is said of an image that is there already is passed over: servers may have been made from it.
+    """
     image = project.tables.images.get(image_id)
-    if image is None:
+    if image is None or image.status != "creating":
         return
     for action, number in _waiting(project, "image"):
         if number == image_id:

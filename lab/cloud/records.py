@@ -45,6 +45,19 @@ class PrimaryIp(Record):
 
 
 @dataclass(kw_only=True)
+class FloatingIp(Record):
+    """A public address that moves between servers; IPv6 is a /64."""
+
+    type: AddressType
+    ip: str
+    home_location: str
+    description: str
+    server: int | None = None
+    delete_protected: bool = False
+    dns_ptr: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
 class FirewallRule:
     """One rule, in the words of the API; `port` is None for protocols without ports."""
 
@@ -253,6 +266,7 @@ class Tables:
     servers: dict[int, Server] = field(default_factory=dict)
     volumes: dict[int, Volume] = field(default_factory=dict)
     images: dict[int, Image] = field(default_factory=dict)
+    floating_ips: dict[int, FloatingIp] = field(default_factory=dict)
     zones: dict[int, Zone] = field(default_factory=dict)
     actions: dict[int, Action] = field(default_factory=dict)
 

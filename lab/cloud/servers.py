@@ -13,6 +13,7 @@ from lab.cloud.actions import show_action
 from lab.cloud.call import Call, Route
 from lab.cloud.catalogue_routes import INCLUDED_TRAFFIC_BYTES, show_location, show_server_type
 from lab.cloud.firewalls import firewalls_of, forget_server
+from lab.cloud.floating_ips import floating_ips_of, release_floating_ips
 from lab.cloud.images import forget_backups, forget_unused_images, image_of, show_any
 from lab.cloud.placement_groups import show_group
 from lab.cloud.primary_ips import address_of, release_addresses, show_pointers
@@ -96,7 +97,7 @@ def _show(project: Project, server: Server) -> Json:
         "public_net": {
             "ipv4": None if ipv4 is None else {**_show_address(ipv4), "dns_ptr": _pointer(ipv4)},
             "ipv6": None if ipv6 is None else {**_show_address(ipv6), "dns_ptr": show_pointers(ipv6)},
-            "floating_ips": [],
+            "floating_ips": floating_ips_of(project, server.id),
             "firewalls": [{"id": firewall.id, "status": "applied"} for firewall in firewalls_of(project, server)],
         },
         "private_net": [_show_private(net) for net in server.private_nets],
@@ -161,6 +162,7 @@ def _delete(call: Call) -> Reply:
     check_unprotected("server deletion", protected=server.delete_protected)
     check_unlocked(project, server)
     release_addresses(project, server.id)
+    release_floating_ips(project, server.id)
     forget_server(project, server.id)
     for volume in project.tables.volumes.values():
         if volume.server == server.id:

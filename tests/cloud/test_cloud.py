@@ -103,7 +103,10 @@ def test_projects_never_share_an_address(a: Client, b: Client) -> None:
     ("method", "path"),
     [
         ("GET", "/load_balancers"),
+        ("GET", "/certificates"),
+        ("GET", "/isos"),
         ("POST", "/servers/1/actions/attach_iso"),
+        ("POST", "/servers/1/actions/request_console"),
         ("PATCH", "/servers/1"),
         ("GET", "/"),
         ("GET", "/servers/1/metrics"),

@@ -198,6 +198,15 @@ def test_an_image_that_can_not_be_made_is_an_action_that_fails(a: Client) -> Non
     assert a.refused("GET", f"/images/{made['image']['id']}") == (404, "not_found")
 
 
+def test_an_image_that_is_there_can_not_fail_any_more(a: Client) -> None:
+    """A late word of the world changes nothing, neither of it nor of a server that was made from it."""
+    image = snapshot(a, a.server())
+    server = a.server("two", image=image)
+    a.cloud.report_image(image, None)
+    assert a.get(f"/images/{image}")["image"]["status"] == "available"
+    assert a.get(f"/servers/{server}")["server"]["image"]["id"] == image
+
+
 def test_the_world_hears_of_a_volume_without_a_server(a: Client) -> None:
     """A change of the stores alone is a change, and one of a name is none."""
     told: list[object] = []
