@@ -177,9 +177,7 @@ class Image(Record):
 
     Args:
         type: A backup goes with its server, a snapshot stays.
-        status: `creating` until the disk is copied.
         system: Name of the system image that the disk once was made from.
-        architecture: Of the server.
         disk_size: Of the server's disk, in GB.
         image_size: What the copy takes, in GB; None while it is made.
         created_from: Id and name of the server.
