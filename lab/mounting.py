@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lab.machines.driver import Driver
 
 _RETRY_S: Final = 1.0
+_TRIES: Final = 900  # a virtual machine may take minutes to boot; what has no filesystem by then is left alone
 # $1: the device, $2: the folder. A line that is there already stays as it is.
 _SCRIPT: Final = """set -e
 test -b "$1"
@@ -58,7 +59,7 @@ class Mounting:
 
 async def _mount(machine: Driver, volume_id: int) -> None:
     program = ["sh", "-c", _SCRIPT, "sh", f"/dev/disk/by-id/scsi-0HC_Volume_{volume_id}", mount_point(volume_id)]
-    while True:
+    for _ in range(_TRIES):
         leader = machine.leader
         if leader is not None:
             door = machine.door
