@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from lab.internet.site import Ground, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from lab.machines.driver import Driver
     from lab.wish import Wish
 
-    MakeMachine: TypeAlias = Callable[[Site], Driver]
+    MakeMachine: TypeAlias = Callable[[Site], Awaitable[Driver]]
 
 
 class Server:
@@ -85,7 +85,7 @@ class Server:
             await self._machine.destroy()
             self._machine = None
         self._booted = None
-        machine = self._make_machine(self._site)
+        machine = await self._make_machine(self._site)
         try:
             await machine.create_disk()
         except BaseException:

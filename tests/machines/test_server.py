@@ -100,7 +100,7 @@ class Bench:
         cgroups.make(cgroup)
         (folder / "names").mkdir()
         self.ground = Ground(prefix=prefix, folder=folder, names=folder / "names", cgroup=cgroup, ledger=self.ledger)
-        self.backbone = Backbone(self.ground, repository=None, mirror_name="mirror.lab.example")
+        self.backbone = Backbone(self.ground, mirror_name="mirror.lab.example")
         self.server = Server(self.ground, self._make, WISH)
         self.runner = asyncio.Runner()
         self.run(self.backbone.start())
@@ -134,7 +134,7 @@ class Bench:
         self.runner.close()
         self.ledger.undo()
 
-    def _make(self, _: Site) -> Noting:
+    async def _make(self, _: Site) -> Noting:
         return Noting(self.told, self.fails, self._folder)
 
 
