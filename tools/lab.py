@@ -104,19 +104,28 @@ def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int)
 def _open_or_start(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int) -> Lab:
     """Return the lab of this name, started if it does not run."""
     folder = _folder(name)
+    images = images_of(stack_file)
     try:
-        return Lab.open(folder)
+        lab = Lab.open(folder)
     except LabError:
         Registration(name)  # a bad name, a wrong user or a missing program is refused before anything is made
         check_machine()
-    accounts, images = accounts_of(stack_file), images_of(stack_file)
+    else:
+        _ensure_images(images, image)
+        return lab
+    accounts = accounts_of(stack_file)
     if folder.exists():
         _down(name)
-    for release in images:
-        ensure_image(image, release=RELEASES[release], say=console.print)
+    _ensure_images(images, image)
     lab = Lab.start(name, folder, accounts=accounts, image=image, releases=images, port=port)
     console.print(f"lab {name}: cloud API at {lab.endpoint}, accounts {', '.join(lab.tokens)}")
     return lab
+
+
+def _ensure_images(names: tuple[str, ...], variant: Literal["stock", "fast"]) -> None:
+    """Build what is missing here, where it is seen; the lab would do it as well, and say so in its log."""
+    for name in names:
+        ensure_image(variant, release=RELEASES[name], say=console.print)
 
 
 def _down(name: str) -> None:
