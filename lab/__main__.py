@@ -29,7 +29,8 @@ def serve(
     folder: Folder = HERE,
     account: Annotated[list[str] | None, typer.Option(help="Name of a cloud project; may come again.")] = None,
     port: Annotated[int, typer.Option(help="Of the API; 0: the former one, or any.")] = 0,
-    image: Annotated[Literal["stock", "fast"], typer.Option(help="What machines boot from.")] = "fast",
+    image: Annotated[Literal["stock", "fast"], typer.Option(help="What machines have from the start.")] = "fast",
+    release: Annotated[list[str] | None, typer.Option(help="An image to have ready; may come again.")] = None,
     machines: Annotated[Machines, typer.Option(help="What they run under; none: the API alone.")] = "nspawn",
 ) -> None:
     """Run a lab until SIGTERM: the cloud's API in front, machines on a simulated internet behind it."""
@@ -37,7 +38,13 @@ def serve(
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells of each start and end
     logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a machine's power cut is no error
     order = Order(
-        name=name, folder=folder, accounts=tuple(account or ("lab",)), port=port, image=image, machines=machines
+        name=name,
+        folder=folder,
+        accounts=tuple(account or ("lab",)),
+        port=port,
+        image=image,
+        releases=tuple(release or Order.releases),
+        machines=machines,
     )
     serve_lab(order)
 

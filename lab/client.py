@@ -52,6 +52,7 @@ class Lab:
         *,
         accounts: Sequence[str] = ("lab",),
         image: str = "fast",
+        releases: Sequence[str] = (),
         machines: str = "nspawn",
         port: int = 0,
         within_s: float = START_WITHIN_S,
@@ -63,6 +64,7 @@ class Lab:
             folder: The lab's own; its log is written there.
             accounts: Names of the cloud's projects.
             image: `stock` or `fast`.
+            releases: Names of the images to have ready before it is; `debian-12` if none is named.
             machines: `nspawn`, `qemu` or `none`.
             port: Of the API; 0 for any.
             within_s: How long to wait.
@@ -76,6 +78,7 @@ class Lab:
         command = [sys.executable, "-m", "lab", "serve", "--name", name, "--dir", str(folder.resolve())]
         command += ["--port", str(port), "--image", image, "--machines", machines]
         command += [word for account in accounts for word in ("--account", account)]
+        command += [word for release in releases for word in ("--release", release)]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,

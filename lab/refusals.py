@@ -31,7 +31,7 @@ PROGRAMS = (
     "unshare",
     "wireguard-go",
 )
-VIRTUAL_PROGRAMS = ("lz4", "mke2fs", "qemu-img", "qemu-system-x86_64")
+VIRTUAL_PROGRAMS = ("lz4", "mke2fs", "qemu-img", "qemu-system-x86_64", "zstd")
 
 
 def check_user(user_id: int | None = None) -> None:

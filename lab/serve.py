@@ -25,8 +25,7 @@ from lab.internet.web import WebService
 from lab.launch import end, start_watchdog
 from lab.ledger import start_time
 from lab.machines import recipe
-from lab.machines.image import ensure_image, in_use
-from lab.machines.qemu_image import ensure_virtual_image
+from lab.machines.supply import Supply
 from lab.refusals import check_machine, take_port
 from lab.registry import Registration, make_folder
 from lab.world import World, write_private
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.ledger import Ledger
-    from lab.machines.image import Image
-    from lab.machines.qemu_image import VirtualImage
     from lab.machines.recipe import Variant
     from lab.wish import Wish
 
@@ -58,7 +55,8 @@ class Order:
         folder: Its own; kept from start to start are its port and its tokens.
         accounts: Names of the cloud's projects.
         port: Of the API on the loopback interface; 0 takes the former one, or a free one.
-        image: What machines boot from.
+        image: What machines have from the start.
+        releases: Names of the images to have ready; any other is made ready when it is first asked for.
         machines: What they run under; `none` is the API alone, which needs no root.
     """
 
@@ -67,6 +65,7 @@ class Order:
     accounts: tuple[str, ...] = ("lab",)
     port: int = 0
     image: Variant = "fast"
+    releases: tuple[str, ...] = (recipe.DEBIAN_12.image,)
     machines: Machines = "nspawn"
 
 
@@ -89,32 +88,28 @@ def serve(order: Order) -> None:
             _log.warning("lab %s: removed %d leftovers of one that was killed", order.name, undone)
         make_folder(order.folder)
         papers = _draw_up_papers(order, former, listening)
-        images = _ensure_images(order) if order.machines != "none" else None
+        supply = _make_supply(order)
         try:
-            asyncio.run(_run(order, images, papers, listening, ledger))
+            asyncio.run(_run(order, supply, papers, listening, ledger))
         finally:
+            if supply is not None:
+                supply.close()
             ledger.undo()
             _write_papers(order.folder, {**papers, "pid": None, "started": None})
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Images:
-    """What machines boot from; `virtual` is None if they run under systemd-nspawn."""
-
-    image: Image
-    virtual: VirtualImage | None
-
-
-def _ensure_images(order: Order) -> _Images:
-    image = ensure_image(order.image, say=_log.info)
-    if order.machines != "qemu":
-        return _Images(image=image, virtual=None)
-    with in_use(image):
-        return _Images(image=image, virtual=ensure_virtual_image(image, release=recipe.RELEASE, say=_log.info))
+def _make_supply(order: Order) -> Supply | None:
+    """Return the supply of images, with those ready that were ordered; None for a lab without machines."""
+    if order.machines == "none":
+        return None
+    supply = Supply(order.image, virtual=order.machines == "qemu", say=_log.info)
+    for name in order.releases:
+        supply.have(name)
+    return supply
 
 
 async def _run(
-    order: Order, images: _Images | None, papers: dict[str, Any], listening: socket.socket, ledger: Ledger
+    order: Order, supply: Supply | None, papers: dict[str, Any], listening: socket.socket, ledger: Ledger
 ) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -125,20 +120,12 @@ async def _run(
     )
     app = make_app(cloud, control_token=papers["control_token"], log=lambda line: _log.info("%s", line))
     async with contextlib.AsyncExitStack() as stack:
-        if images is not None:
-            stack.enter_context(in_use(images.image))
-            if images.virtual is not None:
-                stack.enter_context(in_use(images.virtual))
+        if supply is not None:
             ground = await asyncio.to_thread(_make_ground, order, ledger)
             watchdog = await start_watchdog(ground.cgroup)
             stack.push_async_callback(end, watchdog)
             world = World(
-                ground,
-                images.image,
-                virtual=images.virtual,
-                report=order.folder / "world.json",
-                stopped=cloud.report_stopped,
-                news=cloud,
+                ground, supply, report=order.folder / "world.json", stopped=cloud.report_stopped, news=cloud
             )
             stack.push_async_callback(world.stop)
             await world.start()

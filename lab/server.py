@@ -10,14 +10,14 @@ from lab.machines.driver import MachineError
 from lab.mounting import Mounting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from lab.machines.driver import Disk, Driver
     from lab.vault import Vault
     from lab.wish import VolumeWish, Wish
 
-    MakeMachine: TypeAlias = Callable[[Site], Driver]
+    MakeMachine: TypeAlias = Callable[[Site], Awaitable[Driver]]
 
 
 class Server:
@@ -103,7 +103,7 @@ class Server:
             return
         await self._destroy_machine()
         self._booted = None
-        machine = self._make_machine(self._site)
+        machine = await self._make_machine(self._site)
         own = self._wish.own_image
         try:
             await machine.create_disk(None if own is None else self._vault.image(own))

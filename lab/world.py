@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 
     from lab.internet.site import Ground, Site
     from lab.machines.driver import Driver
-    from lab.machines.image import Image
-    from lab.machines.qemu_image import VirtualImage
+    from lab.machines.supply import Supply
     from lab.wish import ImageWish, Wish
 
 
-IMAGE: Final = "debian-12"  # what `recipe.RELEASE` is called at the API
 NO_STORES: Final = Stores()
 _log = logging.getLogger("lab")
 
@@ -52,8 +50,7 @@ class World:
 
     Args:
         ground: The lab's.
-        image: What machines boot from.
-        virtual: The same for virtual machines; with it all machines are such.
+        supply: What machines boot from.
         report: File that says where everything is, for clients of the lab.
         stopped: Told the id of a server whose machine has switched itself off.
         news: Told how volumes and images are.
@@ -62,9 +59,8 @@ class World:
     def __init__(
         self,
         ground: Ground,
-        image: Image,
+        supply: Supply,
         *,
-        virtual: VirtualImage | None = None,
         report: Path,
         stopped: Callable[[int], None],
         news: DiskNews,
@@ -73,13 +69,12 @@ class World:
         self._vault = Vault(ground)
         self._news = news
         self._imaging = asyncio.Lock()
-        self._image = image
-        self._virtual = virtual
+        self._supply = supply
         self._report = report
         self._stopped = stopped
         self._servers: dict[int, Server] = {}
         self._closing = False
-        self._backbone = Backbone(ground, repository=image.repository, mirror_name=recipe.MIRROR_NAME)
+        self._backbone = Backbone(ground, mirror_name=recipe.MIRROR_NAME)
 
     async def start(self) -> None:
         """Make the internet, with nobody's server on it."""
@@ -143,21 +138,20 @@ class World:
         await self._servers[server_id].remove()
         self._servers.pop(server_id, None)
 
-    def _make_machine(self, site: Site) -> Driver:
+    async def _make_machine(self, site: Site) -> Driver:
+        """Return a machine that boots from the image that the server was made from."""
         server_id = site.wish.server_id
-        if site.wish.image != IMAGE:
-            raise ValueError(
-                f"server {site.wish.name}: image {site.wish.image!r}, allowed: {IMAGE}; the lab has no other"
-            )
+        ready = await self._supply.get(site.wish.image)
+        self._backbone.serve_packages(ready.image.repository)
 
         def stopped() -> None:
             self._stopped(server_id)
 
-        if self._virtual is not None:
+        if ready.virtual is not None:
             from lab.machines.qemu import QemuMachine
 
-            return QemuMachine(self._ground, site, self._virtual, changed=self._write_report, stopped=stopped)
-        return NspawnMachine(self._ground, site, self._image, changed=self._write_report, stopped=stopped)
+            return QemuMachine(self._ground, site, ready.virtual, changed=self._write_report, stopped=stopped)
+        return NspawnMachine(self._ground, site, ready.image, changed=self._write_report, stopped=stopped)
 
     def _write_report(self) -> None:
         if self._closing:
@@ -167,7 +161,7 @@ class World:
             "places": self._backbone.places,
             "mounts_of": {"pid": face, "started": start_time(face)},
             "names": str(self._ground.names),
-            "virtual": self._virtual is not None,
+            "virtual": self._supply.virtual,
             "machines": [entry for server in self._servers.values() if (entry := _describe(server))],
         }
         write_private(self._report, json.dumps(report, indent=2) + "\n")

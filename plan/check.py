@@ -94,6 +94,8 @@ def _shown(plan: Plan) -> Iterator[str]:
         for port in host.firewall.visitor_ports:
             if port not in allowed:
                 yield f"{host.name}: port {port} is open to everybody"
+        if "nftables.service" not in host.masked_units:
+            yield f"{host.name}: its own nftables.service is not masked"
         if not host.cloud_rules:
             yield f"{host.name}: its cloud firewall is empty"
         for rule in host.cloud_rules:

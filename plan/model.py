@@ -148,6 +148,7 @@ class Host:
         sites: Domains that it answers (a shield's).
         setup: Its own cloud-config (an origin's).
         break_glass_key: The operator's SSH key.
+        masked_units: Units of its system that may not run.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Host:
     sites: tuple[Site, ...]
     setup: str | None
     break_glass_key: str | None
+    masked_units: tuple[str, ...]
 
     @property
     def hidden(self) -> bool:

@@ -24,7 +24,7 @@ from plan.model import (
     Tunnel,
 )
 from plan.stack import Origin, Server, Shield, Stack
-from plan.tables import hetzner
+from plan.tables import hetzner, images
 
 WIREGUARD_PORT: Final = 51820  # wg(8)'s examples; the first of a pair, one for each parity of the generation
 KEEPALIVE_S: Final = 25  # wg(8): shorter than the UDP time-out of common NATs
@@ -239,6 +239,7 @@ class _Planner:
             sites=sites,
             setup=setup,
             break_glass_key=self.stack.break_glass.public_key if self.stack.break_glass else None,
+            masked_units=images()[facts.image].masked_units,
         )
 
     def _shield_interface(self, name: str, facts: Shield, generation: int) -> Interface:

@@ -127,6 +127,8 @@ TunnelNetwork = Annotated[IPv4Network, BeforeValidator(_tunnel_network)]
 UniqueLocal = Annotated[IPv6Network, AfterValidator(_unique_local)]
 CloudConfig = Annotated[str, AfterValidator(_cloud_config)]
 Addresses = Literal["keep", "release"]
+# Those that the tests deploy; docs/releases.md says what was seen on each.
+Image = Literal["debian-12", "debian-13"]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -153,7 +155,8 @@ class Server(Strict):
         location: Hetzner's name of the place (`fsn1`).
         country: ISO 3166 code; needed only for a location that is newer than our table.
         server_type: Hetzner's name of the machine.
-        image: Hetzner's name of the operating system.
+        image: Hetzner's name of the operating system. Another one replaces the server. The default stays as it is
+            when a release comes out: it would replace every server whose stack file names none.
     """
 
     slot: int
@@ -161,7 +164,7 @@ class Server(Strict):
     location: str
     country: Country | None = None
     server_type: TypeName = "cx23"
-    image: Literal["debian-12"] = "debian-12"
+    image: Image = "debian-12"
 
 
 class Shield(Server):

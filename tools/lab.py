@@ -13,8 +13,10 @@ from rich.console import Console
 
 from lab.client import Lab, LabError
 from lab.machines.image import ImageError, ensure_image
+from lab.machines.recipe import RELEASES
 from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
+from plan.stack import Server
 from tools.deployment import await_birth, await_page, hosts_of, show_summary
 from tools.workspace import ROOT, EngineError, Workspace
 
@@ -102,18 +104,28 @@ def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int)
 def _open_or_start(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int) -> Lab:
     """Return the lab of this name, started if it does not run."""
     folder = _folder(name)
+    images = images_of(stack_file)
     try:
-        return Lab.open(folder)
+        lab = Lab.open(folder)
     except LabError:
         Registration(name)  # a bad name, a wrong user or a missing program is refused before anything is made
         check_machine()
+    else:
+        _ensure_images(images, image)
+        return lab
     accounts = accounts_of(stack_file)
     if folder.exists():
         _down(name)
-    ensure_image(image, say=console.print)
-    lab = Lab.start(name, folder, accounts=accounts, image=image, port=port)
+    _ensure_images(images, image)
+    lab = Lab.start(name, folder, accounts=accounts, image=image, releases=images, port=port)
     console.print(f"lab {name}: cloud API at {lab.endpoint}, accounts {', '.join(lab.tokens)}")
     return lab
+
+
+def _ensure_images(names: tuple[str, ...], variant: Literal["stock", "fast"]) -> None:
+    """Build what is missing here, where it is seen; the lab would do it as well, and say so in its log."""
+    for name in names:
+        ensure_image(variant, release=RELEASES[name], say=console.print)
 
 
 def _down(name: str) -> None:
@@ -141,6 +153,18 @@ def accounts_of(stack_file: Path) -> tuple[str, ...]:
         raise LabError(f"{stack_file}: {error.strerror}, allowed: a stack file; name another") from error
     except (yaml.YAMLError, KeyError, TypeError):
         return ("lab",)  # what is wrong with it is the program's to say
+
+
+def images_of(stack_file: Path) -> tuple[str, ...]:
+    """Return the images that a stack file's servers boot from, of those that the lab has."""
+    default = str(Server.model_fields["image"].default)
+    try:
+        config: Any = yaml.safe_load(stack_file.read_text(encoding="utf-8"))["config"]
+        hosts = [*config["farshore:shields"].values(), *config["farshore:origins"].values()]
+        wanted = {host.get("image", default) for host in hosts}
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        wanted = {default}  # what is wrong with it is the program's to say
+    return tuple(sorted(wanted & RELEASES.keys())) or (default,)
 
 
 def _names(outputs: dict[str, Any]) -> dict[str, list[str]]:

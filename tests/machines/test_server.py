@@ -113,7 +113,7 @@ class Bench:
         cgroups.make(cgroup)
         (folder / "names").mkdir()
         self.ground = Ground(prefix=prefix, folder=folder, names=folder / "names", cgroup=cgroup, ledger=self.ledger)
-        self.backbone = Backbone(self.ground, repository=None, mirror_name="mirror.lab.example")
+        self.backbone = Backbone(self.ground, mirror_name="mirror.lab.example")
         self.vault = Vault(self.ground)
         self.server = Server(self.ground, self._make, WISH, vault=self.vault)
         self.runner = asyncio.Runner()
@@ -148,7 +148,7 @@ class Bench:
         self.runner.close()
         self.ledger.undo()
 
-    def _make(self, _: Site) -> Noting:
+    async def _make(self, _: Site) -> Noting:
         return Noting(self.told, self.fails, self._folder)
 
 

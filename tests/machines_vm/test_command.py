@@ -66,5 +66,5 @@ def test_only_an_emulated_clock_is_trusted_unseen(accelerator: Accelerator, *, t
 
 def test_a_kernel_that_is_packed_otherwise_is_refused() -> None:
     """Nothing is written in its place."""
-    with pytest.raises(BuildError, match=r"^kernel: nothing in it is packed with lz4, allowed: "):
+    with pytest.raises(BuildError, match=r"^kernel: nothing in it is packed with lz4 or zstd, allowed: "):
         unpack_kernel(b"MZ" + bytes(1000))
