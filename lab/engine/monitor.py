@@ -99,7 +99,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Take the outputs of a component, or of the stack."""
         del context
-        self._run.registrations.outputs(request.urn, from_struct(request.outputs))
+        await self._answer(self._run.registrations.outputs(request.urn, from_struct(request.outputs)))
         return Empty()
 
     async def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802
