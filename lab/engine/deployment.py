@@ -265,7 +265,9 @@ class Deployment:
         known = {*self.registrations.arrived, *(row.urn for row in self._rows)}
         missing = unmatched((*self.options.targets, *self.options.replaces, *self.options.excludes), known)
         for pattern in missing:
-            self.fail(f"target {pattern!r}: no such resource in the stack", "")
+            self.fail(
+                f"Target '{pattern}' could not be found in the stack. Did you forget to escape $ in your shell?", ""
+            )
         return bool(missing)
 
     async def _finish_stack(self) -> None:

@@ -103,6 +103,8 @@ class Executor:
             for step in steps:
                 if self.stopping.is_set():
                     raise StoppedError
+                if step.op == "replace" and row is not None and step.old is not None:
+                    step = replace(step, old=replace(step.old, delete=True), new=row)  # noqa: PLW2901 - it is done
                 try:
                     row = await self._do(step) or row
                 except BackendError as fault:
@@ -180,8 +182,9 @@ class Executor:
     async def _create(self, step: Step) -> Row:
         row = step.new
         assert row is not None
+        now = rfc3339()
         if not row.custom:
-            return row
+            return replace(row, created=now, modified=now)
         provider = await self._registry.for_row(row)
         made = await provider.create(row, preview=self._options.preview)
         now = rfc3339()
