@@ -178,12 +178,45 @@ def test_unprotecting_what_is_not_there_changes_nothing(shop: Shop) -> None:
     missing = shop.run("state", "unprotect", f"{URN}other", "--yes")
     assert (missing.code, missing.err) == (
         1,
-        f"error: no such resource '{URN}other' exists in the current state\n",
+        f'error: No such resource "{URN}other" exists in the current state; `pulumi stack --show-urns` lists them\n',
     )
     assert shop.run("state", "unprotect", "--yes").code == 2
     assert shop.state.read_text() == before
     assert shop.run("state", "unprotect", "--all", "--yes").code == 0
     assert "protect" not in shop.rows()["kept"]
+
+
+def test_a_resource_can_be_forgotten_with_what_depends_on_it(shop: Shop) -> None:
+    """Not without, and a protected one only by force; the message says who depends on it."""
+    shop.program("a = Command('a', create='true')\nCommand('b', create='true', opts=O(depends_on=[a], protect=True))\n")
+    assert shop.up().code == 0
+    refused = shop.run("state", "delete", f"{URN}a", "--yes")
+    assert refused.code == 1
+    assert f"because the following resources depend on it: {URN}b; delete those resources first" in refused.err
+    refused = shop.run("state", "delete", f"{URN}a", "--yes", "--target-dependents")
+    assert (refused.code, f"{URN}b can't be safely deleted because it is protected" in refused.err) == (1, True)
+    assert {"a", "b"} <= shop.rows().keys()
+    assert shop.run("state", "delete", f"{URN}a", "--yes", "--target-dependents", "--force").code == 0
+    assert not {"a", "b"} & shop.rows().keys()
+
+
+def test_a_renamed_resource_is_the_same_for_the_program_that_renames_it_too(shop: Shop) -> None:
+    """Nothing is replaced, and what depends on it follows; a name that is taken is refused."""
+    text = "a = Command('a', create='true')\nCommand('b', create='echo a', opts=O(depends_on=[a]))\n"
+    shop.program(text)
+    assert shop.up().code == 0
+    taken = shop.run("state", "rename", f"{URN}a", "b", "--yes")
+    assert (taken.code, taken.err) == (1, f"error: resource {URN}b exists already; choose another name\n")
+    assert shop.run("state", "rename", f"{URN}a", "other", "--yes").out == "Resource renamed\n"
+    assert shop.rows()["b"]["dependencies"] == [f"{URN}other"]
+    shop.program(text.replace("Command('a'", "Command('other'"))
+    assert shop.up("--expect-no-changes").code == 0
+
+
+def test_an_unknown_flag_is_named_without_its_value(shop: Shop) -> None:
+    """A value may be a secret."""
+    ran = shop.run("up", "--nonsense=hush")
+    assert (ran.code, ran.err) == (1, "error: unknown flag: --nonsense, allowed: those of --help\n")
 
 
 def test_a_target_alone_is_touched(shop: Shop) -> None:
