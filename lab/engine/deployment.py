@@ -30,6 +30,7 @@ from lab.engine.refresh import Refresh
 from lab.engine.registrations import Registrations
 from lab.engine.registry import Registry
 from lab.engine.remote import VERSION
+from lab.engine.transforms import Transforms
 from lab.engine.urns import STACK_TYPE, build_urn, is_provider_type, package_of
 from lab.engine.values import unwrap
 
@@ -85,6 +86,7 @@ class Deployment:
         self.events = events
         self.journal = Journal(context.snapshot, keep_creating=not options.clear_pending_creates)
         self.commits = Commits(self.journal, None if options.preview else context.save)
+        self.transforms = Transforms()
         self._program: Child | None = None
         self._loading: asyncio.Task[Child] | None = None
         self._address = ""
@@ -133,6 +135,7 @@ class Deployment:
             await self.executor.drain()
             await self.commits.settle()
             self.closed.set()
+            await self.transforms.close()
             await self.registry.close()
         succeeded = not self.events.errors and not self.executor.failed and not self.canceled
         if self.executor.failed or self.canceled:
