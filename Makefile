@@ -23,8 +23,8 @@ test-long: ## what takes too long for the default run
 test-vm: ## machines with a kernel of their own (QEMU); ./setup vm installs what it needs
 	$(python) -m pytest -m vm
 
-test-pulumi: ## the same program under Pulumi's own engine, where the pulumi command is on PATH
-	$(python) -m pytest -rs -m pulumi
+test-pulumi: ## recordings and end-to-end tests under Pulumi's own engine, where the pulumi command is on PATH
+	$(python) -m pytest -rs -m pulumi --engine=pulumi
 
 check: ## what every commit passes: format, lint, types, and the tests that need no lab
 	.venv/bin/ruff format --check .

@@ -10,6 +10,12 @@ import subprocess
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import settings
+
+
+# An example takes as long as the machine is busy: a limit in milliseconds would fail tests that state no time.
+settings.register_profile("farshore", deadline=None)
+settings.load_profile("farshore")
 
 
 class Unsealed(BaseException):
@@ -24,10 +30,22 @@ def _refuse(*arguments: Any, **_: Any) -> NoReturn:
 TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller choose which engine deploys in the end-to-end tests."""
+    parser.addoption(
+        "--engine",
+        choices=("any", "stand-in", "pulumi"),
+        default="any",
+        help="what deploys in tests/first_light: the lab's stand-in, or the `pulumi` on PATH; by default what is there",
+    )
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of one lab together, and begin with the longest group."""
     for item in items:
+        if config.getoption("--engine") == "pulumi" and item.path.parent.name == "first_light":
+            item.add_marker(pytest.mark.pulumi)
         group = TOGETHER.get(item.path.parent.name)
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))

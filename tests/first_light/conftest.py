@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +14,18 @@ from tests.first_light.watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Whoever deploys: what `--engine` asks for, else Pulumi's own command where it is on PATH."""
+    wanted = request.config.getoption("--engine")
+    if wanted == "pulumi" and shutil.which("pulumi") is None:
+        pytest.skip("pulumi is not on PATH: nothing was deployed with Pulumi's own engine")
+    if wanted == "stand-in":
+        folders = os.environ.get("PATH", "").split(os.pathsep)
+        os.environ["PATH"] = os.pathsep.join(one for one in folders if not (Path(one) / "pulumi").exists())
+    return shutil.which("pulumi") or "the lab's stand-in"
 
 
 @pytest.fixture(scope="session")
