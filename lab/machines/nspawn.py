@@ -192,10 +192,7 @@ class NspawnMachine:
 
     def _make_folders(self) -> None:
         self._ground.ledger.note("folder", str(self._disk))
-        for name in ("upper", "work", "root"):
-            (self._disk / name).mkdir(parents=True, exist_ok=True)
-        (self._disk / "upper").chmod(0o755)  # the mode of the machine's own /
-        self._disk.chmod(0o700)
+        self._disk.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.console.touch(mode=0o600)
         cgroups.make(self._cgroup)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lab.client import until
 from lab.machines.guard import UnsafeTargetError, check_below, check_namespace, check_root
+from lab.machines.prepare import STORE_GIB
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,16 +141,33 @@ def test_prepare_does_not_take_the_hosts_root(tmp_path: Path) -> None:
 
 @pytest.mark.lab
 def test_prepare_holds_the_root_of_a_lab(tmp_path: Path) -> None:
-    """The negative tests' twin: in a private namespace, below the run folder, over a Debian root, it says ready."""
+    """The negative tests' twin: in a private namespace, below the run folder, over a Debian root, it says ready.
+
+    What the machine writes is in a file system with an end, which takes from the host's what is written and no more;
+    of its loop device nothing is left.
+    """
     run, layer = tmp_path / "run", debian(tmp_path / "layer")
     (layer / "usr/lib/lab").mkdir(parents=True)
-    for name in ("upper", "work", "root"):
-        (run / "disk" / name).mkdir(parents=True)
+    (run / "disk").mkdir(parents=True)
     command = [*IN_PRIVATE, *PREPARE, str(run), str(run / "disk"), "4711", str(layer)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holding:
         assert holding.stdout is not None
         assert holding.stdout.readline() == "ready\n"
         assert (Path("/proc", str(holding.pid), f"root{run}/disk/root/etc/debian_version")).is_file()
         assert list((run / "disk/root").iterdir()) == []
+        inside = Path("/proc", str(holding.pid), f"root{run}/disk")
+        assert (inside / "store/upper/usr/lib/lab/serial").read_text(encoding="ascii") == "4711\n"
+        assert shutil.disk_usage(inside / "root").total < STORE_GIB << 30
+        assert (run / "disk/store.ext4").stat().st_blocks * 512 < 16 << 20
+        assert backing_files(run) == {str(run / "disk/store.ext4")}
         holding.kill()
-    assert (run / "disk/upper/usr/lib/lab/serial").read_text(encoding="ascii") == "4711\n"
+    until(lambda: not backing_files(run) or None, 5, "the loop device free")
+
+
+def backing_files(folder: Path) -> set[str]:
+    """Return the files below a folder that loop devices of this machine are made of."""
+    files = set()
+    for entry in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):  # it may just have been freed
+            files.add(entry.read_text(encoding="utf-8").strip())
+    return {file for file in files if Path(file).is_relative_to(folder)}
