@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from lab import cgroups
 from lab.cloud.cloud import Cloud
 from lab.cloud.server import make_app, server_config
+from lab.faults.routes import fault_routes
 from lab.internet.site import Ground
 from lab.internet.web import WebService
 from lab.launch import end, start_watchdog
@@ -138,6 +139,7 @@ async def _run(
             )
             stack.push_async_callback(world.stop)
             await world.start()
+            app.router.routes += fault_routes(world.faults, papers["control_token"])
             keeper = _Keeper(world, cloud)
             stack.push_async_callback(keeper.stop)
             cloud.on_change = keeper.wish

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from lab.internet.site import Ground, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from lab.machines.driver import Driver
     from lab.wish import Wish
 
     MakeMachine: TypeAlias = Callable[[Site], Driver]
+    Settle: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Server:
@@ -23,9 +24,10 @@ class Server:
         ground: The lab's.
         make_machine: Makes the machine at a site.
         wish: The first wish.
+        settle: Called when the site stands, before the machine is on.
     """
 
-    def __init__(self, ground: Ground, make_machine: MakeMachine, wish: Wish) -> None:
+    def __init__(self, ground: Ground, make_machine: MakeMachine, wish: Wish, *, settle: Settle | None = None) -> None:
         self._ground = ground
         self._make_machine = make_machine
         self._site: Site | None = None
@@ -33,6 +35,8 @@ class Server:
         self._booted: int | None = None
         self._rebuilt: int | None = None
         self._wish = wish
+        self._settle = settle
+        self._has_mains = True
         self._alone = asyncio.Lock()
 
     @property
@@ -44,6 +48,23 @@ class Server:
     def machine(self) -> Driver | None:
         """The machine, once it is made."""
         return self._machine
+
+    @property
+    def site(self) -> Site | None:
+        """The site, once it is asked for."""
+        return self._site
+
+    async def switch_mains(self, *, on: bool) -> None:
+        """Take the data centre's power away, whatever the wish, or give it back; the machine then boots if wished."""
+        async with self._alone:
+            self._has_mains = on
+            await self._converge_power()
+
+    async def reset(self) -> None:
+        """Cut the power and give it back, as the wish has it."""
+        async with self._alone:
+            self._booted = None
+            await self._converge_power()
 
     async def converge(self, wish: Wish) -> None:
         """Bring site and machine in line with the wish; whatever is so already is left alone."""
@@ -76,6 +97,8 @@ class Server:
         self._site.wish = wish
         await self._site.start()
         await self._site.apply_firewall()
+        if self._settle is not None:
+            await self._settle()
 
     async def _converge_disk(self) -> None:
         assert self._site is not None
@@ -95,8 +118,12 @@ class Server:
 
     async def _converge_power(self) -> None:
         """Boot once for each count of the wish: a machine that switched itself off stays off."""
-        assert self._machine is not None
-        if not self._wish.running:
+        if self._machine is None:
+            return
+        if not self._has_mains:
+            await self._machine.cut_power()
+            self._booted = None
+        elif not self._wish.running:
             await self._machine.power_off()
             self._booted = None
         elif self._booted != self._wish.boot:

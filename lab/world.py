@@ -11,6 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Final
 
+from lab.faults.keeper import Faults
 from lab.internet.backbone import Backbone
 from lab.ledger import start_time
 from lab.machines import recipe
@@ -18,7 +19,7 @@ from lab.machines.nspawn import NspawnMachine
 from lab.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from lab.internet.site import Ground, Site
@@ -58,7 +59,13 @@ class World:
         self._stopped = stopped
         self._servers: dict[int, Server] = {}
         self._closing = False
+        self.faults = Faults(ground, self)
         self._backbone = Backbone(ground, repository=image.repository, mirror_name=recipe.MIRROR_NAME)
+
+    @property
+    def servers(self) -> Mapping[int, Server]:
+        """The servers that there are, by id."""
+        return self._servers
 
     async def start(self) -> None:
         """Make the internet, with nobody's server on it."""
@@ -67,6 +74,7 @@ class World:
 
     async def stop(self) -> None:
         """End every server and the internet."""
+        await self.faults.stop()
         await self.converge(())
         self._closing = True
         await self._backbone.stop()
@@ -80,12 +88,13 @@ class World:
         """
         wanted = {wish.server_id: wish for wish in wishes}
         for server_id, wish in wanted.items():
-            self._servers.setdefault(server_id, Server(self._ground, self._make_machine, wish))
+            self._servers.setdefault(server_id, self._make_server(wish))
         work = [
             server.converge(wanted[server_id]) if server_id in wanted else self._remove(server_id)
             for server_id, server in list(self._servers.items())
         ]
         results = await asyncio.gather(*work, return_exceptions=True)
+        results += await asyncio.gather(self.faults.settle(), return_exceptions=True)
         self._write_report()
         failures = [result for result in results if isinstance(result, Exception)]
         if failures:
@@ -94,6 +103,9 @@ class World:
     async def _remove(self, server_id: int) -> None:
         await self._servers[server_id].remove()
         self._servers.pop(server_id, None)
+
+    def _make_server(self, wish: Wish) -> Server:
+        return Server(self._ground, self._make_machine, wish, settle=self.faults.settle)
 
     def _make_machine(self, site: Site) -> Driver:
         server_id = site.wish.server_id
