@@ -92,7 +92,7 @@ class Inside:
         if self._machine.door is None:
             raise FaultError(
                 f"clock of {self._name!r}: the host's own (systemd-nspawn), allowed: a virtual machine's; "
-                "start the lab with --machines qemu"
+                "start the lab with --machines vm"
             )
         await self._run(["date", f"--set=@{time.time() + skew_s:.3f}"])
 

@@ -100,9 +100,19 @@ class Faults:
                 await self._end(name)
 
     async def heal_all(self) -> None:
-        """End all faults, the newest first: power comes back before what is to be mended in the machine."""
-        for name in reversed(list(self._active)):
-            await self.heal(name)
+        """End all faults, those of the machines' power first: what is mended in a machine needs it.
+
+        Raises:
+            FaultError: Some can't be ended now; all others are.
+        """
+        refused = []
+        for name in sorted(self._active, key=lambda name: not isinstance(self._active[name].fault, CutPower)):
+            try:
+                await self.heal(name)
+            except FaultError as error:
+                refused.append(str(error))
+        if refused:
+            raise FaultError("; ".join(refused))
 
     async def settle(self) -> None:
         """Have the faults befall what the world's servers are now; called whenever one of them has changed."""

@@ -71,7 +71,7 @@ class Slow:
         latency_ms: Added to each packet.
         jitter_ms: The latency varies evenly by this much, up and down; packets keep their order.
         loss_ratio: Of packets that are lost.
-        rate_mbit: Mbit/s that get through; 0 is as many as there are, up to about 100. Up to 200 ms of it wait in a
+        rate_mbit: Mbit/s that get through; 0 is as many as there are, up to about 150. Up to 200 ms of it wait in a
             queue; what comes on top is lost.
         reorder_ratio: Of packets that overtake: they have no latency at all.
     """
