@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lab.faults.model import FaultError
 from lab.launch import Setting, end, launch
 from lab.machines.driver import enter_command, login_command
+from lab.machines.guard import same_directory
+from lab.machines.nspawn_layer import SERIAL_FILE
 from lab.machines.qemu_door import door_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lab.internet.site import Ground
     from lab.machines.driver import Driver, Leader
@@ -22,15 +24,18 @@ if TYPE_CHECKING:
 FILLING: Final = "/var/lib/lab-filling"
 _ANSWERS_WITHIN_S: Final = 120.0  # a virtual machine that boots without KVM on busy cores
 _RETRY_S: Final = 0.1
+_BOOTS_WITHIN_S: Final = 10.0  # a program can fail in a machine's first moments
 _REBOOTED_WITHIN_S: Final = 180.0
 
 # Takes blocks without writing to them until root can write as much as $1 says, give or take 64 KiB; with 0 until the
 # next block is refused. What the file system says is free has a part that nobody gets: a fiftieth, at most 4096 blocks
-# (Linux, fs/ext4/super.c: ext4_calculate_resv_clusters). Others write meanwhile, hence the turns.
+# (Linux, fs/ext4/super.c: ext4_calculate_resv_clusters). Others write meanwhile, hence the turns. A power cut that is
+# next loses nothing of it.
 _FILL: Final = f"""\
 file={FILLING}; near=65536; turns=64
 [ "$1" = 0 ] && near=1
 touch $file && chmod 600 $file || exit 1
+trap 'sync -f $file' EXIT
 while [ $((turns -= 1)) -gt 0 ]; do
   set -- $1 $(stat -f -c '%f %b %S' /); kept=$(($3 / 50 < 4096 ? $3 / 50 : 4096))
   over=$((($2 - kept) * $4 - $1)); held=$(($(stat -c '%b * %B' $file)))
@@ -81,7 +86,7 @@ class Inside:
 
     async def free_disk(self) -> None:
         """Give back what was filled."""
-        await self._run(["rm", "-f", FILLING])
+        await self._run(["sh", "-c", f"rm -f {FILLING} && sync -f /var/lib"])
 
     async def set_clock(self, skew_s: float) -> None:
         """Set the clock so many seconds ahead of this machine's.
@@ -114,14 +119,27 @@ class Inside:
         """Run a program in the machine once it can run one."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _ANSWERS_WITHIN_S
+        given_up_at = loop.time() + _BOOTS_WITHIN_S
         log = self._ground.folder / "inside.log"
         while loop.time() < deadline:
             leader = self.check_power()
-            if await self._ran(program, leader, log, deadline - loop.time()):
+            if self._is_itself(leader) and await self._ran(program, leader, log, deadline - loop.time()):
                 return
-            if leader == self._machine.leader:
+            if leader == self._machine.leader and loop.time() > given_up_at:
                 raise FaultError(f"machine {self._name!r}: {program[0]!r} failed in it; see {log}")
+            await asyncio.sleep(_RETRY_S)
         raise FaultError(f"machine {self._name!r}: no answer within {_ANSWERS_WITHIN_S:.0f} s; look at its console")
+
+    def _is_itself(self, leader: Leader) -> bool:
+        """Tell whether a first process has the machine's own root: nothing is ever done in this machine's."""
+        if self._machine.door is not None:
+            return True
+        try:
+            return Path(f"/proc/{leader.pid}/root/{SERIAL_FILE}").is_file() and not same_directory(
+                Path(f"/proc/{leader.pid}/root"), Path("/")
+            )
+        except OSError:
+            return False
 
     async def _ran(self, program: Sequence[str], leader: Leader, log: Path, within_s: float) -> bool:
         door = self._machine.door
