@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lab.faults.injected import FaultDoor, Injected
 from lab.ledger import start_time
 from lab.registry import Registration
 from lab.spots import LabError, MachineSpot, PlaceSpot, Spot, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from lab.faults.model import Fault
 
 __all__ = ["Lab", "LabError", "MachineSpot", "PlaceSpot", "Spot", "until"]
 
@@ -179,6 +182,29 @@ class Lab:
         fresh = folder.with_name(".published.new")
         fresh.write_text("".join(lines), encoding="ascii")
         fresh.replace(folder / "published")
+
+    def inject(self, fault: Fault) -> Injected:
+        """Begin a fault of `lab.faults.model`, or change it if it has begun; `with` heals it at the end.
+
+        Raises:
+            FaultError: What it names is not there, or can't have it.
+        """
+        return self._fault_door.inject(fault)
+
+    def faults(self) -> tuple[Fault, ...]:
+        """Return what is wrong in the lab's world, the oldest first."""
+        return self._fault_door.faults()
+
+    def heal(self, name: str | None = None) -> None:
+        """End the fault of this name, or every one."""
+        if name is None:
+            self._fault_door.heal_all()
+        else:
+            self._fault_door.heal(name)
+
+    @property
+    def _fault_door(self) -> FaultDoor:
+        return FaultDoor(control=self.control, token=self.control_token)
 
     def stop(self) -> None:
         """End the lab and wait until nothing is left of it."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from lab import cgroups
 from lab.cloud.cloud import Cloud
 from lab.cloud.server import make_app, server_config
+from lab.faults.routes import fault_routes
 from lab.internet.site import Ground
 from lab.internet.web import WebService
 from lab.launch import end, start_watchdog
@@ -124,11 +125,10 @@ async def _run(
             ground = await asyncio.to_thread(_make_ground, order, ledger)
             watchdog = await start_watchdog(ground.cgroup)
             stack.push_async_callback(end, watchdog)
-            world = World(
-                ground, supply, report=order.folder / "world.json", stopped=cloud.report_stopped, news=cloud
-            )
+            world = World(ground, supply, report=order.folder / "world.json", stopped=cloud.report_stopped, news=cloud)
             stack.push_async_callback(world.stop)
             await world.start()
+            app.router.routes += fault_routes(world.faults, papers["control_token"])
             keeper = _Keeper(world, cloud)
             stack.push_async_callback(keeper.stop)
             cloud.on_change, cloud.settings.disks_reported = keeper.wish, True

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lab.wish import VolumeWish, Wish
 
     MakeMachine: TypeAlias = Callable[[Site], Awaitable[Driver]]
+    Settle: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Server:
@@ -28,9 +29,18 @@ class Server:
         make_machine: Makes the machine at a site.
         wish: The first wish.
         vault: Where volumes and images are.
+        settle: Called when the site stands, before the machine is on.
     """
 
-    def __init__(self, ground: Ground, make_machine: MakeMachine, wish: Wish, *, vault: Vault) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        make_machine: MakeMachine,
+        wish: Wish,
+        *,
+        vault: Vault,
+        settle: Settle | None = None,
+    ) -> None:
         self._ground = ground
         self._vault = vault
         self._disks: dict[int, Disk] = {}
@@ -41,6 +51,8 @@ class Server:
         self._booted: int | None = None
         self._rebuilt: int | None = None
         self._wish = wish
+        self._settle = settle
+        self._has_mains = True
         self._alone = asyncio.Lock()
 
     @property
@@ -52,6 +64,23 @@ class Server:
     def machine(self) -> Driver | None:
         """The machine, once it is made."""
         return self._machine
+
+    @property
+    def site(self) -> Site | None:
+        """The site, once it is asked for."""
+        return self._site
+
+    async def switch_mains(self, *, on: bool) -> None:
+        """Take the data centre's power away, whatever the wish, or give it back; the machine then boots if wished."""
+        async with self._alone:
+            self._has_mains = on
+            await self._converge_power()
+
+    async def reset(self) -> None:
+        """Cut the power and give it back, as the wish has it."""
+        async with self._alone:
+            self._booted = None
+            await self._converge_power()
 
     async def converge(self, wish: Wish, volumes: Sequence[VolumeWish] = ()) -> None:
         """Bring site, machine and what is plugged into it in line with the wishes; what is so already is left alone."""
@@ -96,6 +125,8 @@ class Server:
         self._site.wish = wish
         await self._site.start()
         await self._site.apply_firewall()
+        if self._settle is not None:
+            await self._settle()
 
     async def _converge_disk(self) -> None:
         assert self._site is not None
@@ -139,8 +170,12 @@ class Server:
 
     async def _converge_power(self) -> None:
         """Boot once for each count of the wish: a machine that switched itself off stays off."""
-        assert self._machine is not None
-        if not self._wish.running:
+        if self._machine is None:
+            return
+        if not self._has_mains:
+            await self._machine.cut_power()
+            self._booted = None
+        elif not self._wish.running:
             await self._machine.power_off()
             self._booted = None
         elif self._booted != self._wish.boot:

@@ -12,6 +12,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final, Protocol
 
+from lab.faults.keeper import Faults
 from lab.internet.backbone import Backbone
 from lab.ledger import start_time
 from lab.machines import recipe
@@ -74,7 +75,13 @@ class World:
         self._stopped = stopped
         self._servers: dict[int, Server] = {}
         self._closing = False
+        self.faults = Faults(ground, self)
         self._backbone = Backbone(ground, mirror_name=recipe.MIRROR_NAME)
+
+    @property
+    def servers(self) -> Mapping[int, Server]:
+        """The servers that there are, by id."""
+        return self._servers
 
     async def start(self) -> None:
         """Make the internet, with nobody's server on it."""
@@ -83,6 +90,7 @@ class World:
 
     async def stop(self) -> None:
         """End every server and the internet."""
+        await self.faults.stop()
         await self.converge(())
         self._closing = True
         await self._backbone.stop()
@@ -96,7 +104,7 @@ class World:
         """
         wanted = {wish.server_id: wish for wish in wishes}
         for server_id, wish in wanted.items():
-            self._servers.setdefault(server_id, Server(self._ground, self._make_machine, wish, vault=self._vault))
+            self._servers.setdefault(server_id, self._make_server(wish))
         # Up to here nothing else runs: a call that waits below knows no server and no disk of a later call.
         servers = list(self._servers.items())
         self._vault.stores = stores
@@ -108,6 +116,7 @@ class World:
             for server_id, server in servers
         ]
         results = await asyncio.gather(*work, return_exceptions=True)
+        results += await asyncio.gather(self.faults.settle(), return_exceptions=True)
         await self._vault.forget()
         self._news.report_volumes(self._vault.found())
         await self._converge_images()
@@ -137,6 +146,9 @@ class World:
     async def _remove(self, server_id: int) -> None:
         await self._servers[server_id].remove()
         self._servers.pop(server_id, None)
+
+    def _make_server(self, wish: Wish) -> Server:
+        return Server(self._ground, self._make_machine, wish, vault=self._vault, settle=self.faults.settle)
 
     async def _make_machine(self, site: Site) -> Driver:
         """Return a machine that boots from the image that the server was made from."""

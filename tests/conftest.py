@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import settings
 
-
 # An example takes as long as the machine is busy: a limit in milliseconds would fail tests that state no time.
 settings.register_profile("farshore", deadline=None)
 settings.load_profile("farshore")
@@ -27,7 +26,7 @@ def _refuse(*arguments: Any, **_: Any) -> NoReturn:
 
 
 # Folder -> where its tests run: folders of one name share a worker, and so the labs of its session.
-TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines"}
+TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines", "lab_faults": "machines"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

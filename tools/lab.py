@@ -18,9 +18,11 @@ from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
 from plan.stack import Server
 from tools.deployment import await_birth, await_page, hosts_of, show_summary
+from tools.lab_faults import app as faults
 from tools.workspace import ROOT, EngineError, Workspace
 
 app = typer.Typer(no_args_is_help=True, help="A whole deployment on this machine, with no account and no cost.")
+app.add_typer(faults)
 console = Console(highlight=False)
 Name = Annotated[str, typer.Option(help="The lab's name; several stand side by side.")]
 LABS = ROOT / ".lab"

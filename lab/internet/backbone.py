@@ -109,7 +109,7 @@ class Backbone:
             self._connect(place)
 
     def _connect(self, place: addresses.Place) -> None:
-        namespace, uplink = self.places[place.name], f"p-{place.name}"
+        namespace, uplink = self.places[place.name], place.uplink
         make_namespace(namespace)
         set_sysctls(namespace, {"ipv6/conf/default/accept_ra": "0"})
         make_link(self._ground.inet, uplink, namespace, "eth0")

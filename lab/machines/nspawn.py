@@ -95,7 +95,7 @@ class NspawnMachine:
     async def copy_disk(self, target: Path) -> None:
         """Copy what the machine has written, with all that an overlay knows of it, while its processes are frozen."""
         assert self._holder is not None
-        command = ["cp", "--archive", "--reflink=auto", "--", str(self._disk / "upper"), str(target)]
+        command = ["cp", "--archive", "--reflink=auto", "--", str(self._disk / "store/upper"), str(target)]
         setting = Setting(cgroup=self._ground.cgroup, mounts_of=self._holder.pid)
         with cgroups.frozen(self._cgroup):
             copying = await launch(command, setting, output=self.console)
@@ -217,10 +217,7 @@ class NspawnMachine:
 
     def _make_folders(self) -> None:
         self._ground.ledger.note("folder", str(self._disk))
-        for name in ("upper", "work", "root"):
-            (self._disk / name).mkdir(parents=True, exist_ok=True)
-        (self._disk / "upper").chmod(0o755)  # the mode of the machine's own /
-        self._disk.chmod(0o700)
+        self._disk.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.console.touch(mode=0o600)
         cgroups.make(self._cgroup)
 
