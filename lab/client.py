@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,6 +57,7 @@ class Lab:
         image: str = "fast",
         machines: str = "nspawn",
         port: int = 0,
+        snapshot: Path | None = None,
         within_s: float = START_WITHIN_S,
     ) -> Lab:
         """Start a lab in the background and return it when it is ready.
@@ -65,6 +69,7 @@ class Lab:
             image: `stock` or `fast`.
             machines: `nspawn`, `qemu` or `none`.
             port: Of the API; 0 for any.
+            snapshot: Folder of a saved lab that is stood up again; accounts, image and machines are then its own.
             within_s: How long to wait.
 
         Raises:
@@ -75,6 +80,8 @@ class Lab:
         log = folder / "serve.log"
         command = [sys.executable, "-m", "lab", "serve", "--name", name, "--dir", str(folder.resolve())]
         command += ["--port", str(port), "--image", image, "--machines", machines]
+        if snapshot is not None:
+            command += ["--snapshot", str(snapshot.resolve())]
         command += [word for account in accounts for word in ("--account", account)]
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -171,6 +178,34 @@ class Lab:
         fresh = folder.with_name(".published.new")
         fresh.write_text("".join(lines), encoding="ascii")
         fresh.replace(folder / "published")
+
+    def ask(self, verb: str, **words: str) -> Any:
+        """Ask the lab's own door to do something, and return its answer.
+
+        Raises:
+            LabError: It can't be done now.
+        """
+        request = urllib.request.Request(  # noqa: S310 - the lab's own address on the loopback interface
+            f"{self.control}/{verb}",
+            data=json.dumps(words).encode(),
+            headers={"Authorization": f"Bearer {self.control_token}"},
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise
+            raise LabError(json.load(error)["error"]) from error
+
+    def save(self, folder: Path) -> None:
+        """Save the running lab, which goes on, into a new folder: machines, cloud and tokens, all of one moment.
+
+        Raises:
+            LabError: Its machines are no virtual ones, or something failed.
+        """
+        folder.mkdir(mode=0o700)
+        self.ask("snapshot", folder=str(folder.resolve()))
 
     def stop(self) -> None:
         """End the lab and wait until nothing is left of it."""

@@ -14,7 +14,9 @@ import os
 import secrets
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from lab import cgroups
@@ -29,16 +31,19 @@ from lab.machines.image import ensure_image, in_use
 from lab.machines.qemu_image import ensure_virtual_image
 from lab.refusals import check_machine, take_port
 from lab.registry import Registration, make_folder
+from lab.snapshot import read_snapshot, take_snapshot
 from lab.world import World, write_private
 
 if TYPE_CHECKING:
     import socket
-    from pathlib import Path
 
+    from lab.cloud.control import Verb
+    from lab.cloud.reply import Json
     from lab.ledger import Ledger
     from lab.machines.image import Image
     from lab.machines.qemu_image import VirtualImage
     from lab.machines.recipe import Variant
+    from lab.snapshot import Snapshot
     from lab.wish import Wish
 
 TOKEN_LENGTH: Final = 64  # as Hetzner's
@@ -60,6 +65,7 @@ class Order:
         port: Of the API on the loopback interface; 0 takes the former one, or a free one.
         image: What machines boot from.
         machines: What they run under; `none` is the API alone, which needs no root.
+        snapshot: Folder of a saved lab that is stood up again; accounts, image and machines are then its own.
     """
 
     name: str
@@ -68,6 +74,7 @@ class Order:
     port: int = 0
     image: Variant = "fast"
     machines: Machines = "nspawn"
+    snapshot: Path | None = None
 
 
 def serve(order: Order) -> None:
@@ -79,10 +86,14 @@ def serve(order: Order) -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop takes over
     registration = Registration(order.name)
+    snapshot = None
+    if order.snapshot is not None:
+        snapshot = read_snapshot(order.snapshot)
+        order = replace(order, accounts=tuple(snapshot.papers["tokens"]), image=snapshot.image, machines="qemu")
     if order.machines != "none":
         check_machine(virtual=order.machines == "qemu")
     registration.refuse_if_running()
-    former = _read_former(order.folder)
+    former = _read_former(order.folder) | (snapshot.papers if snapshot else {})
     with take_port(order.port or int(former.get("port", 0))) as listening, registration.held() as ledger:
         undone = ledger.undo()
         if undone:
@@ -90,8 +101,10 @@ def serve(order: Order) -> None:
         make_folder(order.folder)
         papers = _draw_up_papers(order, former, listening)
         images = _ensure_images(order) if order.machines != "none" else None
+        if snapshot is not None and images is not None and images.virtual is not None:
+            snapshot.check(images.virtual)
         try:
-            asyncio.run(_run(order, images, papers, listening, ledger))
+            asyncio.run(_run(_Setup(order, papers, images, snapshot), listening, ledger))
         finally:
             ledger.undo()
             _write_papers(order.folder, {**papers, "pid": None, "started": None})
@@ -113,14 +126,29 @@ def _ensure_images(order: Order) -> _Images:
         return _Images(image=image, virtual=ensure_virtual_image(image, release=recipe.RELEASE, say=_log.info))
 
 
-async def _run(
-    order: Order, images: _Images | None, papers: dict[str, Any], listening: socket.socket, ledger: Ledger
-) -> None:
+@dataclass(frozen=True)
+class _Setup:
+    """What a lab is made of; `images` is None for the API alone, `snapshot` for a lab that begins empty."""
+
+    order: Order
+    papers: dict[str, Any]
+    images: _Images | None
+    snapshot: Snapshot | None
+
+    async def save(self, world: World, cloud: Cloud, asked: Json) -> Json:
+        """Save the running lab into the folder asked for."""
+        folder, image = Path(str(asked["folder"])), self.images.virtual if self.images else None
+        await take_snapshot(folder, world, cloud, image=image, variant=self.order.image, papers=self.papers)
+        return {}
+
+
+async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
+    order, papers, images = setup.order, setup.papers, setup.images
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     cloud = Cloud({name: (token,) for name, token in papers["tokens"].items()})
-    app = make_app(cloud, control_token=papers["control_token"], log=lambda line: _log.info("%s", line))
+    verbs: dict[str, Verb] = {}
     async with contextlib.AsyncExitStack() as stack:
         if images is not None:
             stack.enter_context(in_use(images.image))
@@ -141,6 +169,13 @@ async def _run(
             keeper = _Keeper(world, cloud)
             stack.push_async_callback(keeper.stop)
             cloud.on_change = keeper.wish
+            verbs["snapshot"] = partial(setup.save, world, cloud)
+            if setup.snapshot is not None:
+                await setup.snapshot.stand_up(world, cloud)
+                keeper.wish(cloud.wishes())
+        app = make_app(
+            cloud, control_token=papers["control_token"], log=lambda line: _log.info("%s", line), verbs=verbs
+        )
         api = WebService(server_config(app), [listening])
         await api.start()
         stack.push_async_callback(api.stop)

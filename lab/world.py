@@ -7,9 +7,10 @@ half-way is made good by the next call.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lab.internet.backbone import Backbone
 from lab.ledger import start_time
@@ -18,16 +19,17 @@ from lab.machines.nspawn import NspawnMachine
 from lab.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from pathlib import Path
 
     from lab.internet.site import Ground, Site
-    from lab.machines.driver import Driver
+    from lab.machines.driver import Driver, Lasting
     from lab.machines.image import Image
     from lab.machines.qemu_image import VirtualImage
     from lab.wish import Wish
 
 
+PUBLISHED: Final = "published"  # file of the names that clients of the lab have published
 IMAGE: Final = "debian-12"  # what `recipe.RELEASE` is called at the API
 
 
@@ -91,6 +93,49 @@ class World:
         if failures:
             raise ExceptionGroup("servers that could not be brought in line", failures)
 
+    @contextlib.asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Have every machine stand still for a while; then all go on, with the clock set.
+
+        Raises:
+            RuntimeError: Its machines can't.
+        """
+        if self._virtual is None:
+            raise RuntimeError("machines: nspawn, allowed: vm; only a virtual machine can be saved as it runs")
+        async with contextlib.AsyncExitStack() as stack:
+            machines = [await stack.enter_async_context(server.held()) for server in self._servers.values()]
+            await asyncio.gather(*(machine.pause() for machine in machines))
+            try:
+                yield
+            finally:
+                await _go_on(machines)
+
+    @property
+    def names(self) -> str:
+        """The published names, as the resolver reads them."""
+        published = self._ground.names / PUBLISHED
+        return published.read_text(encoding="ascii") if published.exists() else ""
+
+    def publish(self, names: str) -> None:
+        """Replace the published names."""
+        (self._ground.names / PUBLISHED).write_text(names, encoding="ascii")
+
+    async def save(self, folder: Path) -> dict[str, Any]:
+        """Write all servers, which stand still, into an empty folder, and return the rest as JSON."""
+        saved = [server.save(folder / str(server_id)) for server_id, server in self._servers.items()]
+        return dict(zip(map(str, self._servers), await asyncio.gather(*saved), strict=True))
+
+    async def load(self, folder: Path, saved: dict[str, Any], wishes: Iterable[Wish]) -> None:
+        """Make all servers as they were saved, then let all go on at once."""
+        for wish in wishes:
+            if str(wish.server_id) in saved:
+                self._servers[wish.server_id] = Server(self._ground, self._make_machine, wish)
+        loading = [
+            server.load(folder / str(server_id), saved[str(server_id)]) for server_id, server in self._servers.items()
+        ]
+        await _go_on(await asyncio.gather(*loading))
+        self._write_report()
+
     async def _remove(self, server_id: int) -> None:
         await self._servers[server_id].remove()
         self._servers.pop(server_id, None)
@@ -123,6 +168,11 @@ class World:
             "machines": [entry for server in self._servers.values() if (entry := _describe(server))],
         }
         write_private(self._report, json.dumps(report, indent=2) + "\n")
+
+
+async def _go_on(machines: Sequence[Lasting]) -> None:
+    await asyncio.gather(*(machine.resume() for machine in machines))
+    await asyncio.gather(*(machine.set_clock() for machine in machines))
 
 
 def _describe(server: Server) -> dict[str, object] | None:

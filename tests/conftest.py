@@ -1,15 +1,20 @@
 """Seal what is pure: only a test marked `lab` may start a process or open a connection.
 
 The default run has two workers. Tests that share a lab stay together on one of them, the longest of these first.
+
+The end-to-end tests run on either kind of machine: `--machines=vm` has them on virtual ones, with Debian's own kernel.
 """
 
 from __future__ import annotations
 
 import socket
 import subprocess
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from tools.lab import Machines
 
 
 class Unsealed(BaseException):
@@ -24,10 +29,26 @@ def _refuse(*arguments: Any, **_: Any) -> NoReturn:
 TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller choose what the end-to-end tests run on."""
+    parser.addoption(
+        "--machines", choices=["nspawn", "vm"], default="nspawn", help="of the deployment: nspawn (default), or vm"
+    )
+
+
+@pytest.fixture(scope="session")
+def machines(request: pytest.FixtureRequest) -> Machines:
+    """What the end-to-end tests run on."""
+    chosen: Machines = request.config.getoption("--machines")
+    return chosen
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one lab together, and begin with the longest group."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of one lab together, begin with the longest group, and know what is long on virtual machines."""
     for item in items:
+        if item.get_closest_marker("births") and config.getoption("--machines") == "vm":
+            item.add_marker(pytest.mark.long)
         group = TOGETHER.get(item.path.parent.name)
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))

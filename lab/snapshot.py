@@ -1,0 +1,121 @@
+"""A whole lab in a folder: its cloud, the memory and disks of its machines, its tokens. Stood up again, all goes on.
+
+    snapshot.json   what the rest is made with, the cloud, the papers, the published names, each server's flows
+    <server id>/    disk, and memory if the machine was on
+
+It holds tokens and keys: folder and files are their owner's alone. All machines are saved at one moment, or WireGuard
+would refuse the older of two clocks.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from lab.cloud.control import VerbError
+from lab.machines.driver import MachineError
+from lab.machines.qemu_command import find_accelerator, render_makings
+from lab.registry import RefusalError
+from lab.world import write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab.cloud.cloud import Cloud
+    from lab.machines.qemu_image import VirtualImage
+    from lab.world import World
+
+_FORMAT: Final = 1
+_PAPERS: Final = ("tokens", "control_token")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A saved lab.
+
+    Args:
+        folder: Where it lies; nothing in it ever changes.
+        content: Of its `snapshot.json`.
+    """
+
+    folder: Path
+    content: dict[str, Any]
+
+    @property
+    def papers(self) -> dict[str, Any]:
+        """What clients of the lab knew that must not change."""
+        return dict(self.content["papers"])
+
+    @property
+    def image(self) -> Any:
+        """Variant of the image that its machines boot from."""
+        return self.content["image"]
+
+    def check(self, image: VirtualImage) -> None:
+        """Refuse a snapshot whose machines can't go on here.
+
+        Raises:
+            RefusalError: With what differs.
+        """
+        here = render_makings(image, find_accelerator())
+        for what, saved in self.content["made_with"].items():
+            if saved != here.get(what):
+                raise RefusalError(
+                    f"snapshot {self.folder}: {what} {saved!r}, allowed: {here.get(what)!r}; make it anew"
+                )
+
+    async def stand_up(self, world: World, cloud: Cloud) -> None:
+        """Fill a cloud and a world, both empty, with what was saved."""
+        cloud.load(self.content["cloud"])
+        world.publish(str(self.content["names"]))
+        await world.load(self.folder, self.content["servers"], cloud.wishes())
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """Return the snapshot in a folder.
+
+    Raises:
+        RefusalError: There is none that can be read.
+    """
+    try:
+        content = json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
+        if content["format"] == _FORMAT:
+            return Snapshot(folder=folder, content=content)
+        found = f"format {content['format']!r}"
+    except (OSError, ValueError, KeyError, TypeError):
+        found = "none that can be read"
+    raise RefusalError(f"snapshot {folder}: {found}, allowed: one of format {_FORMAT}; make it anew")
+
+
+async def take_snapshot(
+    folder: Path, world: World, cloud: Cloud, *, image: VirtualImage | None, variant: str, papers: dict[str, Any]
+) -> None:
+    """Save a running lab, which goes on.
+
+    Args:
+        folder: Of the snapshot: empty, and its owner's alone.
+        world: Of the lab.
+        cloud: Of the lab.
+        image: What its virtual machines boot from.
+        variant: Of the machines' image.
+        papers: Of the lab.
+
+    Raises:
+        VerbError: It can't be saved now.
+    """
+    try:
+        async with world.still():
+            assert image is not None
+            content = {
+                "format": _FORMAT,
+                "made_with": render_makings(image, find_accelerator()),
+                "image": variant,
+                "papers": {key: papers[key] for key in _PAPERS},
+                "names": world.names,
+                "cloud": cloud.dump(),
+                "servers": await world.save(folder),
+            }
+            write_private(folder / "snapshot.json", json.dumps(content))
+    except (MachineError, RuntimeError, OSError) as error:
+        raise VerbError(str(error)) from error
