@@ -16,7 +16,6 @@ import signal
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from lab import cgroups
@@ -31,14 +30,13 @@ from lab.machines.image import ensure_image, in_use
 from lab.machines.qemu_image import ensure_virtual_image
 from lab.refusals import check_machine, take_port
 from lab.registry import Registration, make_folder
-from lab.snapshot import read_snapshot, take_snapshot
+from lab.snapshot import read_snapshot, snapshot_routes, take_snapshot
 from lab.world import World, write_private
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
 
-    from lab.cloud.control import Verb
-    from lab.cloud.reply import Json
     from lab.ledger import Ledger
     from lab.machines.image import Image
     from lab.machines.qemu_image import VirtualImage
@@ -135,11 +133,10 @@ class _Setup:
     images: _Images | None
     snapshot: Snapshot | None
 
-    async def save(self, world: World, cloud: Cloud, asked: Json) -> Json:
-        """Save the running lab into the folder asked for."""
-        folder, image = Path(str(asked["folder"])), self.images.virtual if self.images else None
+    async def save(self, world: World, cloud: Cloud, folder: Path) -> None:
+        """Save the running lab in an empty folder."""
+        image = self.images.virtual if self.images else None
         await take_snapshot(folder, world, cloud, image=image, variant=self.order.image, papers=self.papers)
-        return {}
 
 
 async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
@@ -148,7 +145,7 @@ async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     cloud = Cloud({name: (token,) for name, token in papers["tokens"].items()})
-    verbs: dict[str, Verb] = {}
+    app = make_app(cloud, control_token=papers["control_token"], log=lambda line: _log.info("%s", line))
     async with contextlib.AsyncExitStack() as stack:
         if images is not None:
             stack.enter_context(in_use(images.image))
@@ -169,13 +166,10 @@ async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
             keeper = _Keeper(world, cloud)
             stack.push_async_callback(keeper.stop)
             cloud.on_change = keeper.wish
-            verbs["snapshot"] = partial(setup.save, world, cloud)
+            app.router.routes += snapshot_routes(partial(setup.save, world, cloud), papers["control_token"])
             if setup.snapshot is not None:
                 await setup.snapshot.stand_up(world, cloud)
                 keeper.wish(cloud.wishes())
-        app = make_app(
-            cloud, control_token=papers["control_token"], log=lambda line: _log.info("%s", line), verbs=verbs
-        )
         api = WebService(server_config(app), [listening])
         await api.start()
         stack.push_async_callback(api.stop)

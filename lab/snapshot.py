@@ -9,18 +9,25 @@ would refuse the older of two clocks.
 
 from __future__ import annotations
 
+import hmac
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.cloud.control import VerbError
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lab.cloud.control import bearer
 from lab.machines.driver import MachineError
 from lab.machines.qemu_command import find_accelerator, render_makings
 from lab.registry import RefusalError
 from lab.world import write_private
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
 
     from lab.cloud.cloud import Cloud
     from lab.machines.qemu_image import VirtualImage
@@ -28,6 +35,10 @@ if TYPE_CHECKING:
 
 _FORMAT: Final = 1
 _PAPERS: Final = ("tokens", "control_token")
+
+
+class SnapshotError(Exception):
+    """The lab can't be saved now; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +113,7 @@ async def take_snapshot(
         papers: Of the lab.
 
     Raises:
-        VerbError: It can't be saved now.
+        SnapshotError: It can't be saved now.
     """
     try:
         async with world.still():
@@ -118,4 +129,24 @@ async def take_snapshot(
             }
             write_private(folder / "snapshot.json", json.dumps(content))
     except (MachineError, RuntimeError, OSError) as error:
-        raise VerbError(str(error)) from error
+        raise SnapshotError(str(error)) from error
+
+
+def snapshot_routes(save: Callable[[Path], Awaitable[None]], token: str) -> list[Route]:
+    """Return the lab's own door to a snapshot: `POST /lab/snapshot` with the folder to save it in.
+
+    Args:
+        save: Saves the lab.
+        token: What opens the door.
+    """
+
+    async def answer(request: Request) -> Response:
+        if not hmac.compare_digest(bearer(request).encode(), token.encode()):
+            return JSONResponse({"error": "the control token is needed here"}, status_code=401)
+        try:
+            await save(Path(str((await request.json())["folder"])))
+        except SnapshotError as error:
+            return JSONResponse({"error": str(error)}, status_code=409)
+        return JSONResponse({})
+
+    return [Route("/lab/snapshot", answer, methods=["POST"])]

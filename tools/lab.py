@@ -19,7 +19,7 @@ from lab.machines.qemu_image import ensure_virtual_image
 from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
 from tools.deployment import await_birth, await_page, hosts_of, show_summary
-from tools.snapshot import restore_deployment, save_deployment
+from tools.snapshot import check_source, restore_deployment, save_deployment
 from tools.workspace import ROOT, EngineError, Workspace
 
 app = typer.Typer(no_args_is_help=True, help="A whole deployment on this machine, with no account and no cost.")
@@ -124,6 +124,7 @@ def _restore(name: str, source: Path, port: int) -> None:
     registration, folder = Registration(name), _folder(name)
     check_machine(virtual=True)
     registration.refuse_if_running()
+    check_source(source)
     if folder.exists():
         _down(name)
     with console.status("standing up"):

@@ -41,6 +41,16 @@ def save_deployment(lab: Lab, work: Workspace, target: Path) -> None:
         shutil.rmtree(making, ignore_errors=True)
 
 
+def check_source(source: Path) -> None:
+    """Refuse a folder that is no snapshot.
+
+    Raises:
+        LabError: It has not what one has.
+    """
+    if not (source / _PULUMI).is_dir() or not (source / _LAB).is_dir():
+        raise LabError(f"snapshot {source}: not found, allowed: one that `farshore lab snapshot` has made; name it")
+
+
 def restore_deployment(name: str, folder: Path, source: Path, *, port: int = 0) -> Lab:
     """Stand a saved deployment up in a folder of its own, and return its lab.
 
@@ -53,8 +63,7 @@ def restore_deployment(name: str, folder: Path, source: Path, *, port: int = 0) 
     Raises:
         LabError: There is no such snapshot, or its lab can't be stood up.
     """
-    if not (source / _PULUMI).is_dir():
-        raise LabError(f"snapshot {source}: not found, allowed: one that `farshore lab snapshot` has made; name it")
+    check_source(source)
     folder.mkdir(mode=0o700, parents=True)
     shutil.copytree(source / _PULUMI, folder / _PULUMI, symlinks=True)
     return Lab.start(name, folder, snapshot=source / _LAB, port=port)

@@ -6,7 +6,7 @@ It has a token of its own, which no client of the API knows.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
@@ -15,13 +15,12 @@ from starlette.routing import Route
 from lab.cloud.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
     from lab.cloud.cloud import Cloud
     from lab.cloud.faults import Faults
-    from lab.cloud.reply import Json
 
 
 def bearer(request: Request) -> str:
@@ -30,16 +29,7 @@ def bearer(request: Request) -> str:
     return token if scheme.lower() == "bearer" else ""
 
 
-Verb: TypeAlias = "Callable[[Json], Awaitable[Json]]"
-
-
-class VerbError(Exception):
-    """What was asked of the lab can't be done now; the text says why."""
-
-
-def control_routes(
-    cloud: Cloud, faults: Faults, token: str, count: Callable[[], int], verbs: Mapping[str, Verb]
-) -> list[Route]:
+def control_routes(cloud: Cloud, faults: Faults, token: str, count: Callable[[], int]) -> list[Route]:
     """Return the routes below `/lab`.
 
     Args:
@@ -47,7 +37,6 @@ def control_routes(
         faults: What is armed.
         token: What opens the door.
         count: Returns the number of requests answered below `/v1`.
-        verbs: What else the lab can be asked to do, by name: `POST /lab/<name>` with a JSON object.
     """
 
     def guarded(path: str, methods: list[str], answer: Callable[[Request], Awaitable[Response]]) -> Route:
@@ -83,17 +72,7 @@ def control_routes(
         faults.clear()
         return Response(status_code=204)
 
-    def verb(do: Verb) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            try:
-                return JSONResponse(await do(await request.json()))
-            except VerbError as error:
-                return JSONResponse({"error": str(error)}, 409)
-
-        return answer
-
     return [
-        *(guarded(f"/lab/{name}", ["POST"], verb(do)) for name, do in verbs.items()),
         guarded("/lab/objects", ["GET"], objects),
         guarded("/lab/unmodelled", ["GET"], unmodelled),
         guarded("/lab/requests/count", ["GET"], requests),

@@ -25,12 +25,11 @@ from lab.cloud.faults import Faults, bent
 from lab.cloud.reply import ApiError, Reply, error_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
 
     from lab.cloud.cloud import Cloud
-    from lab.cloud.control import Verb
     from lab.cloud.faults import Fault
 
 LOOPBACK = "127.0.0.1"
@@ -102,7 +101,6 @@ def make_app(
     control_token: str,
     faults: Faults | None = None,
     log: Callable[[str], None] | None = None,
-    verbs: Mapping[str, Verb] | None = None,
 ) -> Starlette:
     """Return the application that serves a cloud below `/v1` and the lab's own door below `/lab`.
 
@@ -111,7 +109,6 @@ def make_app(
         control_token: What opens `/lab`.
         faults: What goes wrong; they can be added while it serves.
         log: Takes one JSON line (without its end) for each request below `/v1`.
-        verbs: What else the lab can be asked to do, by name, at `POST /lab/<name>`.
 
     Raises:
         ValueError: The control token is empty.
@@ -124,7 +121,7 @@ def make_app(
     async def api(request: Request) -> Response:
         return await door(request)
 
-    routes = control_routes(cloud, armed, control_token, lambda: door.count, verbs or {})
+    routes = control_routes(cloud, armed, control_token, lambda: door.count)
     return Starlette(routes=[*routes, Route("/v1/{path:path}", api, methods=METHODS)])
 
 

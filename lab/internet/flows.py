@@ -18,6 +18,7 @@ from lab.internet.namespace import run_inside
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 _SEEN_REPLY: Final = 2  # linux/netfilter/nf_conntrack_common.h
 _ASSURED: Final = 4
 _CONFIRMED: Final = 8  # every entry that the table has
@@ -52,8 +53,11 @@ def read_flows(namespace: str) -> list[Flow]:
     """Return the flows of UDP that a namespace's kernel knows."""
 
     def read() -> list[Flow]:
-        with NFCTSocket() as table:
-            return [flow for entry in table.dump() if (flow := _flow(entry)) is not None]
+        found = []
+        for family in _FAMILIES:
+            with NFCTSocket(nfgen_family=family) as table:
+                found += [flow for entry in table.dump() if (flow := _flow(entry)) is not None]
+        return found
 
     return run_inside(namespace, read)
 
@@ -62,10 +66,11 @@ def write_flows(namespace: str, flows: Iterable[Flow]) -> None:
     """Make a namespace's kernel know flows; it knows none of them yet."""
 
     def write() -> None:
-        with NFCTSocket() as table:
-            for flow in flows:
+        for flow in flows:
+            family = socket.AF_INET6 if ":" in flow.source else socket.AF_INET
+            with NFCTSocket(nfgen_family=family) as table:
                 there = NFCTAttrTuple(
-                    family=socket.AF_INET6 if ":" in flow.source else socket.AF_INET,
+                    family=family,
                     saddr=flow.source,
                     daddr=flow.destination,
                     proto=socket.IPPROTO_UDP,

@@ -98,13 +98,12 @@ class QemuMachine(PoweredMachine):
         self._memory = folder / MEMORY
         try:
             await self.boot()
+            if self._qmp is not None:
+                await await_loaded(self._qmp)
+        except (MachineError, QMPError) as error:
+            raise MachineError(f"machine {self.name!r}: its memory can't be loaded ({error})") from error
         finally:
             self._memory = None
-        try:
-            assert self._qmp is not None
-            await await_loaded(self._qmp)
-        except (AssertionError, QMPError) as error:
-            raise MachineError(f"machine {self.name!r}: its memory can't be loaded; see {self.console}") from error
 
     async def _start(self) -> asyncio.subprocess.Process:
         hardware = await asyncio.to_thread(self._plug_in)

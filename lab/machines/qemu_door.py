@@ -72,7 +72,7 @@ def raw_terminal() -> Iterator[int]:
     changed, tell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     former = signal.signal(signal.SIGWINCH, lambda *_: None)
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead is kept
     os.write(tell, b"\0")  # the first size is a change as well
     try:
         yield changed

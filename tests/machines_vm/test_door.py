@@ -105,6 +105,7 @@ def taken(machine: MachineSpot) -> int:
 def test_a_shell_has_a_terminal_as_large_as_the_callers(machine: MachineSpot) -> None:
     """Keys arrive one by one, ^C ends what runs and not the shell, and the shell's exit code comes back."""
     with Typing(machine.shell_command(), rows=33, columns=101) as terminal:
+        terminal.sees("# ")
         terminal.type("tty; stty size\r")
         terminal.sees("/dev/pts/")
         terminal.sees("33 101\r\n")
