@@ -64,6 +64,7 @@ class QemuMachine(PoweredMachine):
     async def create_disk(self) -> None:
         """Make an empty disk over the image's."""
         await asyncio.to_thread(self._make_folders)
+        await asyncio.to_thread((self._folder / DISK).touch, mode=0o600)
         await self._run(render_disk_command(self._image), "its disk can't be made")
 
     async def pause(self) -> None:
@@ -164,6 +165,7 @@ class QemuMachine(PoweredMachine):
         )
 
     async def _copy_disk(self, source: Path, target: Path) -> None:
+        await asyncio.to_thread((target / DISK).touch, mode=0o600)
         copy = ["cp", "--sparse=always", "--reflink=auto", str(source / DISK), str(target / DISK)]
         await self._run(copy, "its disk can't be copied")
 

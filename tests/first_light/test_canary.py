@@ -139,7 +139,7 @@ def test_on_a_host_no_log_and_no_world_readable_file_has_one(
         " \\( -newer /etc/hostname -o -path '/etc/*' -o -path '/run/*' -o -path '/var/lib/cloud/*' \\)"
         " -size -256k -exec cat {} +; find /run /tmp -type f -perm -o+r -exec cat {} +"
     )
-    said = base64.b64decode(machine.run(["sh", "-c", f"({script}) 2>/dev/null | base64"], within_s=60).stdout)
+    said = base64.b64decode(machine.run(["sh", "-c", f"({script}) 2>/dev/null | base64"], within_s=240).stdout)
     assert len(said) > 10_000
     assert finds(keys, said) == []
     # The twin: what root alone can read does hold them, so the search looks in the right place.
