@@ -99,8 +99,6 @@ def serve(order: Order) -> None:
         make_folder(order.folder)
         papers = _draw_up_papers(order, former, listening)
         images = _ensure_images(order) if order.machines != "none" else None
-        if snapshot is not None and images is not None and images.virtual is not None:
-            snapshot.check(images.virtual)
         try:
             asyncio.run(_run(_Setup(order, papers, images, snapshot), listening, ledger))
         finally:
@@ -135,8 +133,7 @@ class _Setup:
 
     async def save(self, world: World, cloud: Cloud, folder: Path) -> None:
         """Save the running lab in an empty folder."""
-        image = self.images.virtual if self.images else None
-        await take_snapshot(folder, world, cloud, image=image, variant=self.order.image, papers=self.papers)
+        await take_snapshot(folder, world, cloud, image=self.order.image, papers=self.papers)
 
 
 async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:

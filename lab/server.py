@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from lab.internet.flows import Flow, read_flows, write_flows
 from lab.internet.site import Ground, Site
+from lab.machines.driver import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -83,17 +84,31 @@ class Server:
         assert self._site is not None
         flows = await asyncio.to_thread(read_flows, self._site.namespace)
         await asyncio.to_thread(folder.mkdir, mode=0o700)
-        await cast("Lasting", self._machine).save(folder)
-        return {"booted": self._booted, "rebuilt": self._rebuilt, "flows": [flow.as_json() for flow in flows]}
+        machine = cast("Lasting", self._machine)
+        await machine.save(folder)
+        return {
+            "made_with": machine.makings,
+            "booted": self._booted,
+            "rebuilt": self._rebuilt,
+            "flows": [flow.as_json() for flow in flows],
+        }
 
     async def load(self, folder: Path, saved: dict[str, Any]) -> Lasting:
-        """Make the server as it was saved, and return its machine, which stands still."""
+        """Make the server as it was saved, and return its machine, which stands still.
+
+        Raises:
+            MachineError: It was saved with something else than there is here.
+        """
         async with self._alone:
             await self._converge_site()
             assert self._site is not None
             await asyncio.to_thread(write_flows, self._site.namespace, [Flow(**flow) for flow in saved["flows"]])
-            machine = self._machine = self._make_machine(self._site)
-            lasting = cast("Lasting", machine)
+            self._machine = self._make_machine(self._site)
+            lasting = cast("Lasting", self._machine)
+            for what, then in saved["made_with"].items():
+                if then != (now := lasting.makings.get(what)):
+                    text = f"server {self._wish.name!r}: saved with {what} {then!r}, allowed: {now!r}"
+                    raise MachineError(f"{text}; make the snapshot anew")
             await lasting.load(folder)
             self._booted, self._rebuilt = saved["booted"], saved["rebuilt"]
             return lasting

@@ -1,6 +1,6 @@
 """A whole lab in a folder: its cloud, the memory and disks of its machines, its tokens. Stood up again, all goes on.
 
-    snapshot.json   what the rest is made with, the cloud, the papers, the published names, each server's flows
+    snapshot.json   the cloud, the papers, the published names; of each server what it is made with, and its flows
     <server id>/    disk, and memory if the machine was on
 
 It holds tokens and keys: folder and files are their owner's alone. All machines are saved at one moment, or WireGuard
@@ -20,7 +20,6 @@ from starlette.routing import Route
 
 from lab.cloud.control import bearer
 from lab.machines.driver import MachineError
-from lab.machines.qemu_command import find_accelerator, render_makings
 from lab.registry import RefusalError
 from lab.world import write_private
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from lab.cloud.cloud import Cloud
-    from lab.machines.qemu_image import VirtualImage
     from lab.world import World
 
 _FORMAT: Final = 1
@@ -63,19 +61,6 @@ class Snapshot:
         """Variant of the image that its machines boot from."""
         return self.content["image"]
 
-    def check(self, image: VirtualImage) -> None:
-        """Refuse a snapshot whose machines can't go on here.
-
-        Raises:
-            RefusalError: With what differs.
-        """
-        here = render_makings(image, find_accelerator())
-        for what, saved in self.content["made_with"].items():
-            if saved != here.get(what):
-                raise RefusalError(
-                    f"snapshot {self.folder}: {what} {saved!r}, allowed: {here.get(what)!r}; make it anew"
-                )
-
     async def stand_up(self, world: World, cloud: Cloud) -> None:
         """Fill a cloud and a world, both empty, with what was saved."""
         cloud.load(self.content["cloud"])
@@ -99,17 +84,14 @@ def read_snapshot(folder: Path) -> Snapshot:
     raise RefusalError(f"snapshot {folder}: {found}, allowed: one of format {_FORMAT}; make it anew")
 
 
-async def take_snapshot(
-    folder: Path, world: World, cloud: Cloud, *, image: VirtualImage | None, variant: str, papers: dict[str, Any]
-) -> None:
+async def take_snapshot(folder: Path, world: World, cloud: Cloud, *, image: str, papers: dict[str, Any]) -> None:
     """Save a running lab, which goes on.
 
     Args:
         folder: Of the snapshot: empty, and its owner's alone.
         world: Of the lab.
         cloud: Of the lab.
-        image: What its virtual machines boot from.
-        variant: Of the machines' image.
+        image: Variant of the image that its machines boot from.
         papers: Of the lab.
 
     Raises:
@@ -117,11 +99,9 @@ async def take_snapshot(
     """
     try:
         async with world.still():
-            assert image is not None
             content = {
                 "format": _FORMAT,
-                "made_with": render_makings(image, find_accelerator()),
-                "image": variant,
+                "image": image,
                 "papers": {key: papers[key] for key in _PAPERS},
                 "names": world.names,
                 "cloud": cloud.dump(),

@@ -65,6 +65,10 @@ class Driver(Protocol):
 class Lasting(Driver, Protocol):
     """A machine that can be saved while it runs, and that goes on from there."""
 
+    @property
+    def makings(self) -> dict[str, str]:
+        """What it is made with, by name: a memory that was saved with another one of these is of no use to it."""
+
     async def pause(self) -> None:
         """Stand still, if it is on."""
 

@@ -16,7 +16,14 @@ from lab.launch import Setting, launch
 from lab.ledger import start_time
 from lab.machines.driver import Leader, MachineError, login_command
 from lab.machines.power import PoweredMachine
-from lab.machines.qemu_command import DISK, Hardware, find_accelerator, render_command, render_disk_command
+from lab.machines.qemu_command import (
+    DISK,
+    Hardware,
+    find_accelerator,
+    render_command,
+    render_disk_command,
+    render_makings,
+)
 from lab.machines.qemu_door import door_command
 from lab.machines.qemu_monitor import await_loaded, connect, loading, save_memory
 
@@ -60,6 +67,11 @@ class QemuMachine(PoweredMachine):
         self._memory: Path | None = None
         self.door = self._folder
         self.namespace = site.namespace
+
+    @property
+    def makings(self) -> dict[str, str]:
+        """What it is made with, by name."""
+        return render_makings(self._image, self._accelerator)
 
     async def create_disk(self) -> None:
         """Make an empty disk over the image's."""

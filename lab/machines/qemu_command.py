@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -117,9 +118,8 @@ def render_makings(image: VirtualImage, accelerator: Accelerator) -> dict[str, s
     """Return what a machine's saved memory rests on: with another of these it can't go on."""
     hardware = Hardware(serial=0, mac="", tap="", console=Path("/"), accelerator=accelerator)
     words = [word.replace(str(image.folder), "") for word in render_command(hardware, image)]
-    version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
     makings = {
-        "QEMU": version.splitlines()[0],
+        "QEMU": _version(),
         "image": image.folder.name,
         "hardware": hashlib.sha256("\0".join(words).encode()).hexdigest()[:16],
     }
@@ -127,6 +127,12 @@ def render_makings(image: VirtualImage, accelerator: Accelerator) -> dict[str, s
         flags = re.search(r"^flags\b.*$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
         makings["processor"] = hashlib.sha256((flags[0] if flags else "").encode()).hexdigest()[:16]
     return makings
+
+
+@functools.cache
+def _version() -> str:
+    said = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
+    return said.splitlines()[0]
 
 
 def _escaped(path: Path) -> str:

@@ -128,14 +128,16 @@ def test_a_snapshot_belongs_to_its_owner_alone(saved: Path) -> None:
     assert {path.stat().st_mode & 0o077 for path in saved.rglob("*")} == {0}
 
 
-def test_what_was_made_with_another_qemu_is_refused(saved: Path, tmp_path: Path) -> None:
+def test_what_was_made_with_another_qemu_is_refused(saved: Path, machine: MachineSpot, tmp_path: Path) -> None:
     """Memory says nothing to another machine: the message names both, and nothing is started."""
     copy = tmp_path / "snapshot"
     shutil.copytree(saved, copy)
     content = json.loads((copy / "snapshot.json").read_text())
-    content["made_with"]["QEMU"] = "QEMU emulator version 0.9"
+    content["servers"][machine.name]["made_with"]["QEMU"] = "QEMU emulator version 0.9"
     (copy / "snapshot.json").write_text(json.dumps(content))
-    with pytest.raises(LabError, match=r"QEMU 'QEMU emulator version 0.9', allowed: 'QEMU emulator.*make it anew"):
+    with pytest.raises(
+        LabError, match=r"QEMU 'QEMU emulator version 0.9', allowed: 'QEMU emulator.*make the snapshot anew"
+    ):
         Lab.start(lab_name("x"), tmp_path / "lab", snapshot=copy)
 
 
