@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lab.internet.backbone import Backbone
 from lab.ledger import start_time
@@ -19,7 +19,7 @@ from lab.machines.nspawn import NspawnMachine
 from lab.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
     from lab.internet.site import Ground, Site
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lab.wish import Wish
 
 
+T = TypeVar("T")
 PUBLISHED: Final = "published"  # file of the names that clients of the lab have published
 IMAGE: Final = "debian-12"  # what `recipe.RELEASE` is called at the API
 
@@ -123,7 +124,7 @@ class World:
     async def save(self, folder: Path) -> dict[str, Any]:
         """Write all servers, which stand still, into an empty folder, and return the rest as JSON."""
         saved = [server.save(folder / str(server_id)) for server_id, server in self._servers.items()]
-        return dict(zip(map(str, self._servers), await asyncio.gather(*saved), strict=True))
+        return dict(zip(map(str, self._servers), await _all(saved), strict=True))
 
     async def load(self, folder: Path, saved: dict[str, Any], wishes: Iterable[Wish]) -> None:
         """Make all servers as they were saved, then let all go on at once."""
@@ -133,7 +134,7 @@ class World:
         loading = [
             server.load(folder / str(server_id), saved[str(server_id)]) for server_id, server in self._servers.items()
         ]
-        await _go_on(await asyncio.gather(*loading))
+        await _go_on(await _all(loading))
         self._write_report()
 
     async def _remove(self, server_id: int) -> None:
@@ -168,6 +169,15 @@ class World:
             "machines": [entry for server in self._servers.values() if (entry := _describe(server))],
         }
         write_private(self._report, json.dumps(report, indent=2) + "\n")
+
+
+async def _all(work: Iterable[Awaitable[T]]) -> list[T]:
+    """Return what all of it returns; if some fails, the rest is done before its error is raised."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 async def _go_on(machines: Sequence[Lasting]) -> None:

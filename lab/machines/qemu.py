@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qemu.qmp import QMPClient, QMPError
 
-from lab.launch import Setting, launch
+from lab.launch import Setting, end, launch
 from lab.ledger import start_time
 from lab.machines.driver import Leader, MachineError, login_command
 from lab.machines.power import PoweredMachine
@@ -28,13 +28,14 @@ from lab.machines.qemu_door import door_command
 from lab.machines.qemu_monitor import await_loaded, connect, loading, save_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from lab.internet.site import Ground, Site
     from lab.machines.qemu_image import VirtualImage
 
-MEMORY = "memory.zst"  # of a snapshot; a machine that was off has none
+MEMORY: Final = "memory.zst"  # of a snapshot; a machine that was off has none
+_ANSWERS_WITHIN_S: Final = 60.0  # one that is still booting takes that long without KVM
 
 
 class QemuMachine(PoweredMachine):
@@ -82,23 +83,31 @@ class QemuMachine(PoweredMachine):
     async def pause(self) -> None:
         """Stand still."""
         if self._qmp is not None:
-            await self._qmp.execute("stop")
+            with self._asking():
+                await self._qmp.execute("stop")
 
     async def resume(self) -> None:
         """Go on."""
         if self._qmp is not None:
-            await self._qmp.execute("cont")
+            with self._asking():
+                await self._qmp.execute("cont")
 
     async def set_clock(self) -> None:
         """Set its clock, which stood still with it, by this machine's."""
         if self._qmp is not None:
             setting = ["sh", "-c", f"date --utc --set=@{time.time():.3f} >/dev/null"]
-            await self._run(door_command(self.door, login_command(setting)), "its clock can't be set")
+            try:
+                async with asyncio.timeout(_ANSWERS_WITHIN_S):
+                    await self._run(door_command(self.door, login_command(setting)), "its clock can't be set")
+            except TimeoutError as error:
+                text = f"machine {self.name!r}: no answer within {_ANSWERS_WITHIN_S:.0f} s, its clock is not set"
+                raise MachineError(text) from error
 
     async def save(self, folder: Path) -> None:
         """Write disk and memory of the machine, which stands still, into an empty folder."""
         if self._qmp is not None:
-            await save_memory(self._qmp, folder / MEMORY)
+            with self._asking():
+                await save_memory(self._qmp, folder / MEMORY)
         await self._copy_disk(self._folder, folder)
 
     async def load(self, folder: Path) -> None:
@@ -176,6 +185,13 @@ class QemuMachine(PoweredMachine):
             accelerator=self._accelerator,
         )
 
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except QMPError as error:
+            raise MachineError(f"machine {self.name!r}: QEMU does not do it ({error}); see {self.console}") from error
+
     async def _copy_disk(self, source: Path, target: Path) -> None:
         await asyncio.to_thread((target / DISK).touch, mode=0o600)
         copy = ["cp", "--sparse=always", "--reflink=auto", str(source / DISK), str(target / DISK)]
@@ -188,5 +204,8 @@ class QemuMachine(PoweredMachine):
             MachineError: It failed.
         """
         program = await launch(command, Setting(cgroup=self._ground.cgroup), output=self.console, folder=self._folder)
-        if await program.wait():
-            raise MachineError(f"machine {self.name!r}: {failure}; see {self.console}")
+        try:
+            if await program.wait():
+                raise MachineError(f"machine {self.name!r}: {failure}; see {self.console}")
+        finally:
+            await end(program)

@@ -120,6 +120,14 @@ def test_the_two_go_apart(again: Lab, machine: MachineSpot) -> None:
     assert machine.run(["test", "-e", "/root/other"]).returncode == 1
 
 
+def test_a_snapshot_that_fails_leaves_the_lab_running(lab: Lab, machine: MachineSpot, tmp_path: Path) -> None:
+    """Where nothing can be written the error says so, and the machine goes on."""
+    with pytest.raises(LabError, match="No such file or directory"):
+        lab.ask("snapshot", folder=str(tmp_path / "no/such/folder"))
+    assert machine.run(["true"]).returncode == 0
+    assert abs(clock(machine) - time.time()) < 5
+
+
 def test_a_snapshot_belongs_to_its_owner_alone(saved: Path) -> None:
     """It holds a machine's memory, its user data and the tokens."""
     assert saved.stat().st_mode & 0o777 == 0o700
