@@ -42,7 +42,8 @@ def traces(name: str) -> dict[str, list[str]]:
         "processes": processes,
         "namespaces": [path.name for path in Path("/run/netns").glob(f"{mark}-*")],
         "mounts": [line for line in Path("/proc/self/mounts").read_text().splitlines() if f".lab/{name}" in line],
-        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{mark}*") if path.is_dir()],
+        # Other labs' groups come and go meanwhile, which a walk does not mind.
+        "cgroups": [folder for folder, *_ in os.walk("/sys/fs/cgroup") if Path(folder).name.startswith(mark)],
         "folders": [str(path) for path in (ROOT / ".lab").glob(name)],
     }
 
