@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,6 +61,7 @@ class Lab:
         releases: Sequence[str] = (),
         machines: str = "nspawn",
         port: int = 0,
+        snapshot: Path | None = None,
         within_s: float = START_WITHIN_S,
     ) -> Lab:
         """Start a lab in the background and return it when it is ready.
@@ -70,6 +74,7 @@ class Lab:
             releases: Names of the images to have ready before it is; `debian-12` if none is named.
             machines: `nspawn`, `qemu` or `none`.
             port: Of the API; 0 for any.
+            snapshot: Folder of a saved lab that is stood up again; accounts, image and machines are then its own.
             within_s: How long to wait.
 
         Raises:
@@ -80,6 +85,8 @@ class Lab:
         log = folder / "serve.log"
         command = [sys.executable, "-m", "lab", "serve", "--name", name, "--dir", str(folder.resolve())]
         command += ["--port", str(port), "--image", image, "--machines", machines]
+        if snapshot is not None:
+            command += ["--snapshot", str(snapshot.resolve())]
         command += [word for account in accounts for word in ("--account", account)]
         command += [word for release in releases for word in ("--release", release)]
         with log.open("wb") as output:
@@ -205,6 +212,34 @@ class Lab:
     @property
     def _fault_door(self) -> FaultDoor:
         return FaultDoor(control=self.control, token=self.control_token)
+
+    def ask(self, verb: str, **words: str) -> Any:
+        """Ask the lab's own door to do something, and return its answer.
+
+        Raises:
+            LabError: It can't be done now.
+        """
+        request = urllib.request.Request(  # noqa: S310 - the lab's own address on the loopback interface
+            f"{self.control}/{verb}",
+            data=json.dumps(words).encode(),
+            headers={"Authorization": f"Bearer {self.control_token}"},
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise
+            raise LabError(json.load(error)["error"]) from error
+
+    def save(self, folder: Path) -> None:
+        """Save the running lab, which goes on, into a new folder: machines, cloud and tokens, all of one moment.
+
+        Raises:
+            LabError: Its machines are no virtual ones, or something failed.
+        """
+        folder.mkdir(mode=0o700)
+        self.ask("snapshot", folder=str(folder.resolve()))
 
     def stop(self) -> None:
         """End the lab and wait until nothing is left of it."""

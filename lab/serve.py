@@ -14,7 +14,8 @@ import os
 import secrets
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from lab import cgroups
@@ -29,6 +30,7 @@ from lab.machines import recipe
 from lab.machines.supply import Supply
 from lab.refusals import check_machine, take_port
 from lab.registry import Registration, make_folder
+from lab.snapshot import read_snapshot, snapshot_routes, take_snapshot
 from lab.world import World, write_private
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from lab.ledger import Ledger
     from lab.machines.recipe import Variant
+    from lab.snapshot import Snapshot
     from lab.wish import Wish
 
 TOKEN_LENGTH: Final = 64  # as Hetzner's
@@ -59,6 +62,7 @@ class Order:
         image: What machines have from the start.
         releases: Names of the images to have ready; any other is made ready when it is first asked for.
         machines: What they run under; `none` is the API alone, which needs no root.
+        snapshot: Folder of a saved lab that is stood up again; accounts, image and machines are then its own.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Order:
     image: Variant = "fast"
     releases: tuple[str, ...] = (recipe.DEBIAN_12.image,)
     machines: Machines = "nspawn"
+    snapshot: Path | None = None
 
 
 def serve(order: Order) -> None:
@@ -79,10 +84,14 @@ def serve(order: Order) -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop takes over
     registration = Registration(order.name)
+    snapshot = None
+    if order.snapshot is not None:
+        snapshot = read_snapshot(order.snapshot)
+        order = replace(order, accounts=tuple(snapshot.papers["tokens"]), image=snapshot.image, machines="qemu")
     if order.machines != "none":
         check_machine(virtual=order.machines == "qemu")
     registration.refuse_if_running()
-    former = _read_former(order.folder)
+    former = _read_former(order.folder) | (snapshot.papers if snapshot else {})
     with take_port(order.port or int(former.get("port", 0))) as listening, registration.held() as ledger:
         undone = ledger.undo()
         if undone:
@@ -91,7 +100,7 @@ def serve(order: Order) -> None:
         papers = _draw_up_papers(order, former, listening)
         supply = _make_supply(order)
         try:
-            asyncio.run(_run(order, supply, papers, listening, ledger))
+            asyncio.run(_run(_Setup(order, papers, supply, snapshot), listening, ledger))
         finally:
             if supply is not None:
                 supply.close()
@@ -109,9 +118,22 @@ def _make_supply(order: Order) -> Supply | None:
     return supply
 
 
-async def _run(
-    order: Order, supply: Supply | None, papers: dict[str, Any], listening: socket.socket, ledger: Ledger
-) -> None:
+@dataclass(frozen=True)
+class _Setup:
+    """What a lab is made of; `supply` is None for the API alone, `snapshot` for a lab that begins empty."""
+
+    order: Order
+    papers: dict[str, Any]
+    supply: Supply | None
+    snapshot: Snapshot | None
+
+    async def save(self, world: World, cloud: Cloud, folder: Path) -> None:
+        """Save the running lab in an empty folder."""
+        await take_snapshot(folder, world, cloud, image=self.order.image, papers=self.papers)
+
+
+async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
+    order, papers, supply = setup.order, setup.papers, setup.supply
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
@@ -132,6 +154,10 @@ async def _run(
             keeper = _Keeper(world, cloud)
             stack.push_async_callback(keeper.stop)
             cloud.on_change, cloud.settings.disks_reported = keeper.wish, True
+            app.router.routes += snapshot_routes(partial(setup.save, world, cloud), papers["control_token"])
+            if setup.snapshot is not None:
+                await setup.snapshot.stand_up(world, cloud)
+                keeper.wish(cloud.wishes())
         api = WebService(server_config(app), [listening])
         await api.start()
         stack.push_async_callback(api.stop)
@@ -153,7 +179,12 @@ class _Keeper:
         """Start to bring the world in line, and return."""
         task = asyncio.get_running_loop().create_task(self._converge(wishes))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("world: not brought in line, and not tried again", exc_info=error)
 
     async def stop(self) -> None:
         """Let go of what is under way."""

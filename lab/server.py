@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+import contextlib
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from lab.internet.flows import Flow, read_flows, write_flows
 from lab.internet.site import Ground, Site
 from lab.machines.driver import MachineError
 from lab.mounting import Mounting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from lab.machines.driver import Disk, Driver
+    from lab.machines.driver import Disk, Driver, Lasting
     from lab.vault import Vault
     from lab.wish import VolumeWish, Wish
 
@@ -111,6 +113,52 @@ class Server:
             if self._site is not None:
                 await self._site.stop()
                 self._site = None
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[Lasting]:
+        """Keep the server as it is for a while; yield its machine, of a kind that can be saved.
+
+        Raises:
+            RuntimeError: It has none yet.
+        """
+        async with self._alone:
+            if self._machine is None:
+                raise RuntimeError(f"server {self._wish.name!r}: has no machine yet, allowed: one; try again")
+            yield cast("Lasting", self._machine)
+
+    async def save(self, folder: Path) -> dict[str, Any]:
+        """Write the machine, which is held and stands still, into a new folder, and return the rest as JSON."""
+        assert self._site is not None
+        flows = await asyncio.to_thread(read_flows, self._site.namespace)
+        await asyncio.to_thread(folder.mkdir, mode=0o700)
+        machine = cast("Lasting", self._machine)
+        await machine.save(folder)
+        return {
+            "made_with": machine.makings,
+            "booted": self._booted,
+            "rebuilt": self._rebuilt,
+            "flows": [flow.as_json() for flow in flows],
+        }
+
+    async def load(self, folder: Path, saved: dict[str, Any]) -> Lasting:
+        """Make the server as it was saved, and return its machine, which stands still.
+
+        Raises:
+            MachineError: It was saved with something else than there is here.
+        """
+        async with self._alone:
+            await self._converge_site()
+            assert self._site is not None
+            await asyncio.to_thread(write_flows, self._site.namespace, [Flow(**flow) for flow in saved["flows"]])
+            self._machine = await self._make_machine(self._site)
+            lasting = cast("Lasting", self._machine)
+            for what, then in saved["made_with"].items():
+                if then != (now := lasting.makings.get(what)):
+                    text = f"server {self._wish.name!r}: saved with {what} {then!r}, allowed: {now!r}"
+                    raise MachineError(f"{text}; make the snapshot anew")
+            await lasting.load(folder)
+            self._booted, self._rebuilt = saved["booted"], saved["rebuilt"]
+            return lasting
 
     async def _converge_site(self) -> None:
         """Have a site with the wish's addresses and firewall; other addresses are another cable: power off first."""

@@ -7,10 +7,11 @@ half-way is made good by the next call.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from lab.faults.keeper import Faults
 from lab.internet.backbone import Backbone
@@ -23,15 +24,17 @@ from lab.vault import Vault
 from lab.wish import Stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from lab.internet.site import Ground, Site
-    from lab.machines.driver import Driver
+    from lab.machines.driver import Driver, Lasting
     from lab.machines.supply import Supply
     from lab.wish import ImageWish, Wish
 
 
+T = TypeVar("T")
+PUBLISHED: Final = "published"  # file of the names that clients of the lab have published
 NO_STORES: Final = Stores()
 _log = logging.getLogger("lab")
 
@@ -143,6 +146,51 @@ class World:
             _log.error("image %d: %s", wish.image_id, error)
             return None
 
+    @contextlib.asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Have every machine stand still for a while; then all go on, with the clock set.
+
+        Raises:
+            RuntimeError: Its machines can't.
+        """
+        if not self._supply.virtual:
+            raise RuntimeError("machines: nspawn, allowed: vm; only a virtual machine can be saved as it runs")
+        if self._vault.stores.volumes or self._vault.stores.images:
+            raise RuntimeError("disks: volumes or images, allowed: none; remove them, no lab is saved with them")
+        async with contextlib.AsyncExitStack() as stack:
+            machines = [await stack.enter_async_context(server.held()) for server in self._servers.values()]
+            await asyncio.gather(*(machine.pause() for machine in machines))
+            try:
+                yield
+            finally:
+                await _go_on(machines)
+
+    @property
+    def names(self) -> str:
+        """The published names, as the resolver reads them."""
+        published = self._ground.names / PUBLISHED
+        return published.read_text(encoding="ascii") if published.exists() else ""
+
+    def publish(self, names: str) -> None:
+        """Replace the published names."""
+        (self._ground.names / PUBLISHED).write_text(names, encoding="ascii")
+
+    async def save(self, folder: Path) -> dict[str, Any]:
+        """Write all servers, which stand still, into an empty folder, and return the rest as JSON."""
+        saved = [server.save(folder / str(server_id)) for server_id, server in self._servers.items()]
+        return dict(zip(map(str, self._servers), await _all(saved), strict=True))
+
+    async def load(self, folder: Path, saved: dict[str, Any], wishes: Iterable[Wish]) -> None:
+        """Make all servers as they were saved, then let all go on at once."""
+        for wish in wishes:
+            if str(wish.server_id) in saved:
+                self._servers[wish.server_id] = self._make_server(wish)
+        loading = [
+            server.load(folder / str(server_id), saved[str(server_id)]) for server_id, server in self._servers.items()
+        ]
+        await _go_on(await _all(loading))
+        self._write_report()
+
     async def _remove(self, server_id: int) -> None:
         await self._servers[server_id].remove()
         self._servers.pop(server_id, None)
@@ -177,6 +225,20 @@ class World:
             "machines": [entry for server in self._servers.values() if (entry := _describe(server))],
         }
         write_private(self._report, json.dumps(report, indent=2) + "\n")
+
+
+async def _all(work: Iterable[Awaitable[T]]) -> list[T]:
+    """Return what all of it returns; if some fails, the rest is done before its error is raised."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+async def _go_on(machines: Sequence[Lasting]) -> None:
+    await asyncio.gather(*(machine.resume() for machine in machines))
+    await asyncio.gather(*(machine.set_clock() for machine in machines))
 
 
 def _describe(server: Server) -> dict[str, object] | None:

@@ -4,8 +4,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import typer
 import yaml
@@ -13,12 +14,14 @@ from rich.console import Console
 
 from lab.client import Lab, LabError
 from lab.machines.image import ImageError, ensure_image
+from lab.machines.qemu_image import ensure_virtual_image
 from lab.machines.recipe import RELEASES
 from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
 from plan.stack import Server
 from tools.deployment import await_birth, await_page, hosts_of, show_summary
 from tools.lab_faults import app as faults
+from tools.snapshot import check_source, restore_deployment, save_deployment
 from tools.workspace import ROOT, EngineError, Workspace
 
 app = typer.Typer(no_args_is_help=True, help="A whole deployment on this machine, with no account and no cost.")
@@ -26,6 +29,7 @@ app.add_typer(faults)
 console = Console(highlight=False)
 Name = Annotated[str, typer.Option(help="The lab's name; several stand side by side.")]
 LABS = ROOT / ".lab"
+Machines: TypeAlias = Literal["nspawn", "vm"]
 T = TypeVar("T")
 
 
@@ -35,9 +39,28 @@ def up(
     stack_file: Annotated[Path, typer.Option(readable=False, help="What to deploy.")] = ROOT / "Pulumi.lab.yaml",
     image: Annotated[Literal["stock", "fast"], typer.Option(help="stock: packages come by cloud-init.")] = "fast",
     port: Annotated[int, typer.Option(help="Of the cloud's API; 0 for any.")] = 0,
+    machines: Annotated[
+        Machines | None, typer.Option(help="nspawn: seconds; vm: Debian's own kernel, minutes.")
+    ] = None,
 ) -> None:
     """Deploy, and say where the page is. Run again, it changes what has changed and nothing else."""
-    _refusing(lambda: _up(name, stack_file, image, port))
+    _refusing(lambda: _up(_Wanted(name, stack_file, image, machines, port)))
+
+
+@app.command()
+def snapshot(folder: Annotated[Path, typer.Argument(help="A new one.")], name: Name = "lab") -> None:
+    """Save a lab of virtual machines as it runs, with all that belongs to it; it holds every secret of the lab."""
+    _refusing(lambda: _snapshot(name, folder))
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `snapshot` has made.")],
+    name: Name = "lab",
+    port: Annotated[int, typer.Option(help="Of the cloud's API; 0 for any.")] = 0,
+) -> None:
+    """Stand a saved lab up again, in seconds, under this or another name."""
+    _refusing(lambda: _restore(name, folder, port))
 
 
 @app.command()
@@ -68,28 +91,62 @@ def shell(host: str, name: Name = "lab") -> None:
     """Open a shell on a host."""
     lab = _refusing(lambda: Lab.open(_folder(name)))
     server = _refusing(lambda: hosts_of(lab).named(host)).server_name
-    _become(_refusing(lambda: lab.machine(server).command(["bash", "--login"])))
+    _become(_refusing(lab.machine(server).shell_command))
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def pulumi(arguments: list[str], name: Name = "lab") -> None:
     """Run the engine with this lab's state: farshore lab pulumi stack output."""
     lab = _refusing(lambda: Lab.open(_folder(name)))
-    work = _workspace(lab)
+    work = Workspace.of_lab(lab)
     os.chdir(work.project)
     os.execve(work.engine, [work.engine, *arguments], work.environment)  # noqa: S606 - the caller's own terminal
 
 
-def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int) -> None:
-    folder = _folder(name)
+@dataclass(frozen=True)
+class _Wanted:
+    """What `up` is asked for; `machines` is None for whatever the lab has."""
+
+    name: str
+    stack_file: Path
+    image: Literal["stock", "fast"]
+    machines: Machines | None
+    port: int
+
+
+def _snapshot(name: str, folder: Path) -> None:
+    lab = Lab.open(_folder(name))
+    if (lab.folder / "unfinished").exists():
+        raise LabError(f"lab {name}: `up` is under way or was interrupted, allowed: a finished one; run `up` again")
+    with console.status("saving"):
+        save_deployment(lab, Workspace.of_lab(lab), folder)
+    console.print(f"lab {name}: saved in {folder}; stand it up again: bin/farshore lab restore --name NAME {folder}")
+
+
+def _restore(name: str, source: Path, port: int) -> None:
+    registration, folder = Registration(name), _folder(name)
+    check_machine(virtual=True)
+    registration.refuse_if_running()
+    check_source(source)
+    if folder.exists():
+        _down(name)
+    with console.status("standing up"):
+        lab = restore_deployment(name, folder, source, port=port)
+    outputs = Workspace.of_lab(lab).outputs()
+    await_page(lab, outputs, console)
+    show_summary(name, hosts_of(lab), outputs, console)
+
+
+def _up(wanted: _Wanted) -> None:
+    name, folder = wanted.name, _folder(wanted.name)
     unfinished = folder / "unfinished"
     if unfinished.exists():
         console.print(f"lab {name}: an earlier `up` was interrupted; removing what it left")
         _down(name)
-    lab = _open_or_start(name, stack_file, image, port)
+    lab = _open_or_start(wanted)
     unfinished.touch()
-    work = _workspace(lab)
-    work.prepare(stack_file, lab.tokens)
+    work = Workspace.of_lab(lab)
+    work.prepare(wanted.stack_file, lab.tokens)
     code = work.show("up", "--yes", "--skip-preview", "--suppress-outputs")
     if code:
         unfinished.unlink()
@@ -103,31 +160,46 @@ def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int)
     show_summary(name, hosts, outputs, console)
 
 
-def _open_or_start(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int) -> Lab:
+def _open_or_start(wanted: _Wanted) -> Lab:
     """Return the lab of this name, started if it does not run."""
-    folder = _folder(name)
-    images = images_of(stack_file)
+    name, folder, virtual = wanted.name, _folder(wanted.name), wanted.machines == "vm"
+    images = images_of(wanted.stack_file)
     try:
         lab = Lab.open(folder)
     except LabError:
         Registration(name)  # a bad name, a wrong user or a missing program is refused before anything is made
-        check_machine()
+        check_machine(virtual=virtual)
     else:
-        _ensure_images(images, image)
+        _check_machines(lab, wanted)
+        _ensure_images(images, wanted)
         return lab
-    accounts = accounts_of(stack_file)
+    accounts = accounts_of(wanted.stack_file)
     if folder.exists():
         _down(name)
-    _ensure_images(images, image)
-    lab = Lab.start(name, folder, accounts=accounts, image=image, releases=images, port=port)
+    _ensure_images(images, wanted)
+    driver = "qemu" if virtual else "nspawn"
+    lab = Lab.start(
+        name, folder, accounts=accounts, image=wanted.image, releases=images, machines=driver, port=wanted.port
+    )
     console.print(f"lab {name}: cloud API at {lab.endpoint}, accounts {', '.join(lab.tokens)}")
     return lab
 
 
-def _ensure_images(names: tuple[str, ...], variant: Literal["stock", "fast"]) -> None:
+def _ensure_images(names: tuple[str, ...], wanted: _Wanted) -> None:
     """Build what is missing here, where it is seen; the lab would do it as well, and say so in its log."""
     for name in names:
-        ensure_image(variant, release=RELEASES[name], say=console.print)
+        image = ensure_image(wanted.image, release=RELEASES[name], say=console.print)
+        if wanted.machines == "vm":
+            ensure_virtual_image(image, release=image.release.codename, say=console.print)
+
+
+def _check_machines(lab: Lab, wanted: _Wanted) -> None:
+    found = "vm" if lab.world()["virtual"] else "nspawn"
+    if wanted.machines not in {None, found}:
+        raise LabError(
+            f"machines: {wanted.machines}, allowed: {found}, which lab {lab.name!r} has; "
+            f"end it first: bin/farshore lab down --name {lab.name}"
+        )
 
 
 def _down(name: str) -> None:
@@ -140,10 +212,6 @@ def _down(name: str) -> None:
 
 def _folder(name: str) -> Path:
     return LABS / name
-
-
-def _workspace(lab: Lab) -> Workspace:
-    return Workspace(folder=lab.folder / "pulumi", stack=lab.name, endpoint=lab.endpoint)
 
 
 def accounts_of(stack_file: Path) -> tuple[str, ...]:

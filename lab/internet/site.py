@@ -33,6 +33,8 @@ _SYSCTLS = {
     "ipv6/conf/all/forwarding": "1",
     "ipv6/conf/default/accept_ra": "0",
 }
+# The same in every lab: a machine that goes on where it was saved still knows its gateway by it.
+_GATEWAY_MAC = "d2:74:7f:6e:37:e3"
 _BRIDGE_HOSTS = (
     addresses.GATEWAY_IPV4,
     addresses.METADATA_IPV4,
@@ -165,7 +167,8 @@ class Site:
         set_sysctls(self.namespace, _SYSCTLS)
 
         def bridge(netlink: Any) -> None:
-            netlink.link("add", ifname="br0", kind="bridge", br_forward_delay=0, br_stp_state=0, br_mcast_snooping=0)
+            quick = {"br_forward_delay": 0, "br_stp_state": 0, "br_mcast_snooping": 0}
+            netlink.link("add", ifname="br0", kind="bridge", address=_GATEWAY_MAC, **quick)
             netlink.link("set", index=index_of(netlink, "br0"), state="up")
             add_addresses(netlink, "br0", _BRIDGE_HOSTS)
             if self._advertise and self.wish.ipv6 is not None:  # dnsmasq advertises only what the interface has

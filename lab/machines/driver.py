@@ -95,6 +95,29 @@ class Driver(Protocol):
         """Cut the power and remove the disk."""
 
 
+class Lasting(Driver, Protocol):
+    """A machine that can be saved while it runs, and that goes on from there."""
+
+    @property
+    def makings(self) -> dict[str, str]:
+        """What it is made with, by name: a memory that was saved with another one of these is of no use to it."""
+
+    async def pause(self) -> None:
+        """Stand still, if it is on."""
+
+    async def resume(self) -> None:
+        """Go on, if it stands still."""
+
+    async def set_clock(self) -> None:
+        """Set its clock, which stood still with it, by this machine's."""
+
+    async def save(self, folder: Path) -> None:
+        """Write disk and memory of the machine, which stands still, into an empty folder."""
+
+    async def load(self, folder: Path) -> None:
+        """Make the machine as it was saved: off, or standing still."""
+
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import functools
+import hashlib
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -72,9 +75,15 @@ class Hardware:
     disks: tuple[Disk, ...] = ()
 
 
-def render_disk_command(image: VirtualImage) -> list[str]:
-    """Return the command that makes a machine's disk, to be run in the machine's folder."""
-    return ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk), DISK]
+def render_disk_command(image: VirtualImage, *, existing: bool = False) -> list[str]:
+    """Return the command that makes a machine's disk, to be run in the machine's folder.
+
+    Args:
+        image: Whose disk it lies over.
+        existing: The disk is there already, and is put over the image's, wherever that lay before.
+    """
+    verb = ["rebase", "-u"] if existing else ["create"]
+    return ["qemu-img", *verb, "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk), DISK]
 
 
 def render_copy_command(disk: Path, target: Path) -> list[str]:
@@ -115,6 +124,27 @@ def render_command(hardware: Hardware, image: VirtualImage) -> list[str]:
         command += ["-chardev", f"socket,id=port{number},path=port{number},server=on,wait=off"]
         command += ["-device", f"virtserialport,nr={number + 1},chardev=port{number},name={PORT_PREFIX}{number}"]
     return command
+
+
+def render_makings(image: VirtualImage, accelerator: Accelerator) -> dict[str, str]:
+    """Return what a machine's saved memory rests on: with another of these it can't go on."""
+    hardware = Hardware(serial=0, mac="", tap="", console=Path("/"), accelerator=accelerator)
+    words = [word.replace(str(image.folder), "") for word in render_command(hardware, image)]
+    makings = {
+        "QEMU": _version(),
+        "image": image.folder.name,
+        "hardware": hashlib.sha256("\0".join(words).encode()).hexdigest()[:16],
+    }
+    if accelerator == "kvm":
+        flags = re.search(r"^flags\b.*$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+        makings["processor"] = hashlib.sha256((flags[0] if flags else "").encode()).hexdigest()[:16]
+    return makings
+
+
+@functools.cache
+def _version() -> str:
+    said = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
+    return said.splitlines()[0]
 
 
 def _escaped(path: Path) -> str:

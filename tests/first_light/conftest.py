@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.first_light.deployed import Deployed, both_releases, farshore, lab_name
+from tests.first_light.provided import provide
 from tests.first_light.watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tools.lab import Machines
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,15 +32,14 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def watched() -> Iterator[tuple[Deployed, Watcher]]:
+def watched(machines: Machines) -> Iterator[tuple[Deployed, Watcher]]:
     """Deploy once, with an eye on every process's arguments and environment while it happens."""
     name = lab_name("fl")
     watcher = Watcher()
     try:
         with watcher:
-            done = farshore("lab", "up", "--name", name)
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield Deployed(name, done.stdout + done.stderr), watcher
+            said = provide(name, machines)
+        yield Deployed(name, said), watcher
     finally:
         farshore("lab", "down", "--name", name)
 

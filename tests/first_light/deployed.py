@@ -89,7 +89,7 @@ class Deployed:
     @property
     def work(self) -> Workspace:
         """Pulumi's side."""
-        return Workspace(folder=self.lab.folder / "pulumi", stack=self.name, endpoint=self.lab.endpoint)
+        return Workspace.of_lab(self.lab)
 
     def host(self, name: str) -> Host:
         """Return a host as the cloud knows it."""

@@ -138,7 +138,7 @@ def test_systemd_takes_every_unit(machine: MachineSpot, case: str) -> None:
         done
         rm -rf /run/verify
     """
-    done = machine.run(["bash", "-c", script])
+    done = machine.run(["bash", "-c", script], within_s=240)
     assert done.returncode == 0, done.stderr
     assert done.stderr.strip() == ""
 
