@@ -64,8 +64,8 @@ class Case:
     def resource(self) -> str:
         """The last part of the resource's URN, as far as it is known: two addresses are made in no fixed order."""
         if (self.kind, self.verb) == ("PrimaryIp", "create"):
-            return f"farshore-{HOST}-ipv"
-        return f"farshore-{HOST}-{ROLES[self.kind]}"
+            return f"farshore-{ACCOUNT}.{HOST}-ipv"
+        return f"farshore-{ACCOUNT}.{HOST}-{ROLES[self.kind]}"
 
     def begin(self, standing: Standing) -> None:
         """Bring the deployment to where the verb has something to do."""

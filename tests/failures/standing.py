@@ -100,7 +100,7 @@ class Standing:
             assert token not in said, f"the token of {account} was shown"
         assert not re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY", said)
         for row in self.state():
-            if row["urn"].endswith(("farshore-press-ipv4", "farshore-press-ipv6")):
+            if row["urn"].endswith(("farshore-vault.press-ipv4", "farshore-vault.press-ipv6")):
                 address = json.loads(row["outputs"]["ipAddress"]["plaintext"])
                 assert str(address) not in said, "the hidden host's address was shown"
 

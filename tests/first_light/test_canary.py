@@ -35,7 +35,7 @@ def secrets_of(folder: Path) -> dict[str, bytes]:
             private = _plain(row["outputs"]["output"])["private"]
             # Of an SSH key the first line is the same for all.
             found[name] = private.split("\n")[2].encode() if "\n" in private else private.encode()
-        if row["type"] == ADDRESS and "-press-" in name:
+        if row["type"] == ADDRESS and ".press-" in name:
             found[name] = str(_plain(row["outputs"]["ipAddress"])).encode()
     assert len(found) == 2 + 7 + 2, sorted(found)
     return found
