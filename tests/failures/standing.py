@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from lab.client import until
+from tests.failures.accounts import door
+from tests.failures.starting import Run, Started
+from tools.workspace import write_private
+
 if TYPE_CHECKING:
     from lab.client import Lab
     from tools.workspace import Workspace
@@ -20,14 +27,6 @@ FARSHORE = ROOT / "bin" / "farshore"
 KINDS = ("servers", "primary_ips", "firewalls", "ssh_keys")
 HOSTS = {"edge": "falkenstein", "vault": "press"}
 RUN_WITHIN_S = 120.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a command said, all of it, and how it ended."""
-
-    code: int
-    said: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +43,25 @@ class Standing:
 
     def engine(self, verb: str, *flags: str) -> Run:
         """Run a verb of the engine."""
-        where = ["--stack", self.work.stack, "--config-file", str(self.work.stack_file), "--yes", "--skip-preview"]
-        return self._run([self.work.engine, verb, *where, *flags], ROOT, self.work.environment)
+        return self._run(self._command(verb, *flags), ROOT, self.work.environment)
 
-    def up(self) -> None:
+    def up(self, *flags: str) -> None:
         """Deploy, which has to work."""
-        done = self.engine("up")
+        done = self.engine("up", *flags)
         assert done.code == 0, done.said
+
+    def started(self, verb: str, *flags: str) -> Started:
+        """Start a verb of the engine and do not wait."""
+        return Started(self._command(verb, *flags), self.work.environment, self.work.folder / "started.log")
+
+    def interrupted(self, verb: str, *flags: str) -> Run:
+        """Run a verb until the armed faults are met, then interrupt it, as often as it takes."""
+        engine = self.started(verb, *flags)
+        try:
+            until(lambda: None if self.control("faults") else True, RUN_WITHIN_S, "the fault")
+            return engine.interrupt()
+        finally:
+            engine.kill()
 
     def repair(self, *flags: str) -> Run:
         """Run `farshore repair` as an operator whose Pulumi is set up for this stack."""
@@ -81,6 +92,41 @@ class Standing:
             account: {kind: [f"{name}-ipv4", f"{name}-ipv6"] if kind == "primary_ips" else [name] for kind in KINDS}
             for account, name in ((account, f"{self.work.stack}-{host}") for account, host in HOSTS.items())
         }
+
+    def labels(self) -> dict[str, list[dict[str, str]]]:
+        """Return what labels there are in each account when the deployment stands."""
+        return {
+            account: [{"farshore-stack": self.work.stack, "farshore-host": host}] for account, host in HOSTS.items()
+        }
+
+    def powers(self) -> list[str]:
+        """Return the status of each server."""
+        return [server.status for account in HOSTS for server in door(self, account, "Server").get_all()]
+
+    def server_types(self) -> dict[str, str]:
+        """Return the type of the server in each account."""
+        return {
+            account: server.server_type.name for account in HOSTS for server in door(self, account, "Server").get_all()
+        }
+
+    def ssh_sources(self) -> list[str]:
+        """Return from where the shield's firewall admits SSH."""
+        rules = [rule for wall in door(self, "edge", "Firewall").get_all() for rule in wall.rules]
+        return [source for rule in rules if rule.port == "22" for source in rule.source_ips]
+
+    def configure(self, *path: str, value: Any) -> None:
+        """Set a key of the stack file."""
+        document = yaml.safe_load(self.work.stack_file.read_text(encoding="utf-8"))
+        *parents, last = (f"farshore:{path[0]}", *path[1:])
+        place = document["config"]
+        for key in parents:
+            place = place[key]
+        place[last] = value
+        write_private(self.work.stack_file, yaml.safe_dump(document, sort_keys=False))
+
+    def configured(self, key: str) -> Any:
+        """Return a key of the stack file."""
+        return yaml.safe_load(self.work.stack_file.read_text(encoding="utf-8"))["config"][f"farshore:{key}"]
 
     def import_state(self, text: str) -> None:
         """Put a state in the place of today's."""
@@ -123,6 +169,10 @@ class Standing:
         with urllib.request.urlopen(request) as answer:  # noqa: S310
             said = answer.read()
         return json.loads(said) if said else None
+
+    def _command(self, verb: str, *flags: str) -> list[str]:
+        where = ["--stack", self.work.stack, "--config-file", str(self.work.stack_file), "--yes", "--skip-preview"]
+        return [self.work.engine, verb, *where, *flags]
 
     def _run(self, command: list[str], folder: Path, environment: dict[str, str]) -> Run:
         done = subprocess.run(
