@@ -78,7 +78,7 @@ def pulumi(arguments: list[str], name: Name = "lab") -> None:
 
 def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int) -> None:
     folder = _folder(name)
-    unfinished = folder / "unfinished"
+    unfinished, failed = folder / "unfinished", folder / "failed"
     if unfinished.exists():
         console.print(f"lab {name}: an earlier `up` was interrupted; removing what it left")
         _down(name)
@@ -86,10 +86,14 @@ def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int)
     unfinished.touch()
     work = _workspace(lab)
     work.prepare(stack_file, lab.tokens)
-    code = work.show("up", "--yes", "--skip-preview", "--suppress-outputs")
+    # After a failed one the state can have what no account ever saw.
+    code = work.show("up", "--yes", "--skip-preview", "--suppress-outputs", *(["--refresh"] if failed.exists() else []))
     if code:
+        failed.touch()
         unfinished.unlink()
+        sys.stderr.write(f"{_next_after_failure(name)}\n")
         raise typer.Exit(code)
+    failed.unlink(missing_ok=True)
     outputs = work.outputs()
     lab.publish_names(_names(outputs))
     hosts = hosts_of(lab)
@@ -97,6 +101,14 @@ def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int)
     await_page(lab, outputs, console)
     unfinished.unlink()
     show_summary(name, hosts, outputs, console)
+
+
+def _next_after_failure(name: str) -> str:
+    other = f" --name {name}" if name != "lab" else ""
+    return (
+        f"lab {name}: `up` failed as said above; its cause mended: bin/farshore lab repair{other}, "
+        f"then bin/farshore lab up{other} (docs/repair.md)"
+    )
 
 
 def _open_or_start(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int) -> Lab:

@@ -26,7 +26,6 @@ METHODS: Final[dict[Verb, str]] = {
 ACTIONS: Final[dict[Verb, str]] = {"rules": "/actions/set_rules", "resize": "/actions/change_type"}
 SMALL, LARGE = "cx23", "cx33"
 SOURCES: Final = ("198.51.100.0/24", "203.0.113.0/24")
-OPERATORS_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBQ6eYbTLuvv3iZYg0UuT3xl7Sd2kYO5m0tGYYkXqQ4d"
 REASON: Final = "the provider's own words"
 ACTED: Final = "the lab was asked to fail here"
 
@@ -113,7 +112,7 @@ class Case:
             drift(standing, self.account, self.kind)
         elif self.verb == "rules":
             wanted = next(source for source in SOURCES if [source] != standing.ssh_sources())
-            standing.configure("break_glass", value={"public_key": OPERATORS_KEY, "sources": [wanted]})
+            standing.admit(wanted)
         elif self.verb == "resize":
             standing.configure("origins", "press", "server_type", value=LARGE)
 
