@@ -106,7 +106,7 @@ class Case:
             standing.configure("origins", "press", "server_type", value=SMALL)
         if self.verb == "create":
             self._empty(standing)
-        elif standing.names() != standing.whole() or set(standing.powers()) != {"running"}:
+        elif standing.names() != standing.whole() or set(standing.powers()) != {"on"}:
             standing.up("--refresh")
         if self.verb == "update":
             drift(standing, self.account, self.kind)
@@ -142,9 +142,9 @@ class Case:
             return
         assert standing.names() == standing.whole()
         assert all_labels(standing) == standing.labels()
-        assert set(standing.powers()) == {"running"}
+        assert set(standing.powers()) == {"on"}
         if self.verb == "rules":
-            assert standing.ssh_sources() == standing.configured("break_glass")["sources"]
+            assert standing.ssh_sources() == standing.configured_sources()
         if self.verb == "resize":
             assert standing.server_types()["vault"] == LARGE
 

@@ -101,8 +101,12 @@ class Standing:
         }
 
     def powers(self) -> list[str]:
-        """Return the status of each server."""
-        return [server.status for account in HOSTS for server in door(self, account, "Server").get_all()]
+        """Return `on` or `off` for each server; one that is still starting is on."""
+        return [
+            "off" if server.status == "off" else "on"
+            for account in HOSTS
+            for server in door(self, account, "Server").get_all()
+        ]
 
     def server_types(self) -> dict[str, str]:
         """Return the type of the server in each account."""
@@ -129,9 +133,19 @@ class Standing:
         """Let the stack file name one network from which the shield answers SSH."""
         self.configure("break_glass", value={"public_key": OPERATORS_KEY, "sources": [source]})
 
-    def configured(self, key: str) -> Any:
-        """Return a key of the stack file."""
-        return yaml.safe_load(self.work.stack_file.read_text(encoding="utf-8"))["config"][f"farshore:{key}"]
+    def configured_sources(self) -> list[str]:
+        """Return the networks that the stack file admits."""
+        config = yaml.safe_load(self.work.stack_file.read_text(encoding="utf-8"))["config"]
+        return list(config.get("farshore:break_glass", {}).get("sources", []))
+
+    def holds(self, account: str, wanted: dict[str, list[str]]) -> bool | None:
+        """Return True when exactly this stands in an account, else None."""
+        return self.names().get(account) == wanted or None
+
+    def cancel(self) -> None:
+        """Take away the lock that a killed engine left."""
+        command = ["cancel", "--yes", "--stack", self.work.stack]
+        self.work.run(command, folder=self.work.stack_file.parent)
 
     def import_state(self, text: str) -> None:
         """Put a state in the place of today's."""
