@@ -9,7 +9,7 @@ import pytest
 from lab.client import until
 from tests.failures.accounts import door
 from tests.failures.cases import SOURCES, Case
-from tests.failures.checking import check_agreement
+from tests.failures.checking import check_agreement, mend
 from tests.failures.standing import ROOT, RUN_WITHIN_S
 
 if TYPE_CHECKING:
@@ -43,13 +43,6 @@ def check_look(standing: Standing, *resource: str) -> None:
     assert any(row[1] and row[1] in line for row in guide()), f"no row of docs/repair.md has what repair found: {line}"
     standing.check_silent(looked.said)
     assert (standing.names(), standing.powers()) == before, "a look changes nothing"
-
-
-def mend(standing: Standing) -> None:
-    """Mend with consent."""
-    mended = standing.repair("--yes")
-    assert mended.code in {0, 1}, mended.said
-    standing.check_silent(mended.said)
 
 
 def check_whole(standing: Standing) -> None:

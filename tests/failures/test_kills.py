@@ -9,7 +9,7 @@ import pytest
 
 from lab.client import until
 from tests.failures.cases import Case
-from tests.failures.checking import check_agreement
+from tests.failures.checking import check_agreement, mend
 from tests.failures.standing import RUN_WITHIN_S
 
 if TYPE_CHECKING:
@@ -41,15 +41,12 @@ def command(case: Case) -> tuple[str, ...]:
 def recover(standing: Standing, case: Case) -> None:
     """Do what the guide says after a kill: cancel, repair, the same command."""
     standing.cancel()
-    mended = standing.repair("--yes")
-    assert mended.code in {0, 1}, mended.said
-    standing.check_silent(mended.said)
+    mend(standing)
     done = case.again(standing)
     assert done.code == 0, done.said
     standing.check_silent(done.said)
     if "off" in standing.powers():  # the provider leaves what it resized without power
-        mended = standing.repair("--yes")
-        assert mended.code == 0, mended.said
+        mend(standing)
     case.check_end(standing)
 
 
@@ -150,7 +147,6 @@ def test_an_update_is_killed_at_every_step(standing: Standing, count: int, tmp_p
     if killed:
         recover(standing, resize)
     elif "off" in standing.powers():
-        mended = standing.repair("--yes")
-        assert mended.code == 0, mended.said
+        mend(standing)
     rules.check_end(standing)
     resize.check_end(standing)
