@@ -139,7 +139,7 @@ def _restore(name: str, source: Path, port: int) -> None:
 
 def _up(wanted: _Wanted) -> None:
     name, folder = wanted.name, _folder(wanted.name)
-    unfinished = folder / "unfinished"
+    unfinished, failed = folder / "unfinished", folder / "failed"
     if unfinished.exists():
         console.print(f"lab {name}: an earlier `up` was interrupted; removing what it left")
         _down(name)
@@ -147,10 +147,14 @@ def _up(wanted: _Wanted) -> None:
     unfinished.touch()
     work = Workspace.of_lab(lab)
     work.prepare(wanted.stack_file, lab.tokens)
-    code = work.show("up", "--yes", "--skip-preview", "--suppress-outputs")
+    # After a failed one the state can have what no account ever saw.
+    code = work.show("up", "--yes", "--skip-preview", "--suppress-outputs", *(["--refresh"] if failed.exists() else []))
     if code:
+        failed.touch()
         unfinished.unlink()
+        sys.stderr.write(f"{_next_after_failure(name)}\n")
         raise typer.Exit(code)
+    failed.unlink(missing_ok=True)
     outputs = work.outputs()
     lab.publish_names(_names(outputs))
     hosts = hosts_of(lab)
@@ -158,6 +162,14 @@ def _up(wanted: _Wanted) -> None:
     await_page(lab, outputs, console)
     unfinished.unlink()
     show_summary(name, hosts, outputs, console)
+
+
+def _next_after_failure(name: str) -> str:
+    other = f" --name {name}" if name != "lab" else ""
+    return (
+        f"lab {name}: `up` failed as said above; its cause mended: bin/farshore lab repair{other}, "
+        f"then bin/farshore lab up{other} (docs/repair.md)"
+    )
 
 
 def _open_or_start(wanted: _Wanted) -> Lab:

@@ -41,7 +41,7 @@ def secrets_of(folder: Path) -> dict[str, bytes]:
             private = _plain(row["outputs"]["output"])["private"]
             # Of an SSH key the first line is the same for all.
             found[name] = private.split("\n")[2].encode() if "\n" in private else private.encode()
-        if row["type"] == ADDRESS and ("-press-" in name or "-drop-" in name):
+        if row["type"] == ADDRESS and (".press-" in name or ".drop-" in name):
             found[name] = str(_plain(row["outputs"]["ipAddress"])).encode()
     tunnels = shields * origins  # every origin stands behind every shield
     keys = shields + 2 * tunnels + 2 * (shields + origins)

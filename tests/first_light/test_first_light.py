@@ -38,6 +38,12 @@ def test_the_page_arrives_through_the_tunnel(deployed: Deployed, url: str, famil
     assert transferred(deployed) - before > len(body)
 
 
+def test_an_up_that_succeeded_speaks_of_no_repair(deployed: Deployed) -> None:
+    """The twin of tests/failures/test_hint.py: the next command is named after a failure only."""
+    assert "to try:" in deployed.said
+    assert "repair" not in deployed.said
+
+
 def test_tls_ends_at_the_origin(deployed: Deployed) -> None:
     """The shield passes TLS through: the origin sees an encrypted connection, and the certificate is the origin's."""
     assert "at the origin" in deployed.fetch(HTTPS)
