@@ -5,15 +5,17 @@ Public addresses are never read here, so that none of a hidden host can be print
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from hcloud import APIException, Client
-from hcloud.actions import ActionException
+from hcloud.actions import ActionException, ActionFailedException
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from hcloud.servers import BoundServer
 
 Kind = Literal["server", "primary_ip", "firewall", "ssh_key"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -72,11 +74,17 @@ class Account:
     def remove(self, thing: Found) -> None:
         """Delete one object, and a server with all that is on it.
 
+        A server is locked while something is under way, and one whose creation was cut off may still be: that is
+        awaited first.
+
         Raises:
             AccountError: The account refused.
         """
         with self._explaining(f"removing {thing.kind} {thing.name!r}"):
-            done = self._door(thing.kind).get_by_id(thing.id).delete()
+            bound = self._door(thing.kind).get_by_id(thing.id)
+            if thing.kind == "server":
+                _await_quiet(bound)
+            done = bound.delete()
             if thing.kind == "server":
                 done.wait_until_finished()
 
@@ -87,7 +95,9 @@ class Account:
             AccountError: The account refused.
         """
         with self._explaining(f"starting {thing.kind} {thing.name!r}"):
-            self._client.servers.get_by_id(thing.id).power_on().wait_until_finished()
+            server = self._client.servers.get_by_id(thing.id)
+            _await_quiet(server)
+            server.power_on().wait_until_finished()
 
     def _door(self, kind: Kind) -> Any:
         """Return the client's part for one kind; the parts share methods, but no type."""
@@ -127,6 +137,13 @@ class Account:
             raise AccountError(
                 f"account {self.name}: {doing}: no answer ({type(error).__name__}), allowed: one; run repair again"
             ) from error
+
+
+def _await_quiet(server: BoundServer) -> None:
+    """Wait until no action of a server is under way; whether one fails is not our business."""
+    for action in server.get_actions(status=["running"]):
+        with suppress(ActionFailedException):
+            action.wait_until_finished()
 
 
 class AccountError(Exception):
