@@ -27,7 +27,9 @@ def check_lost_answer(standing: Standing, path: str, kind: str, name: str) -> No
     assert standing.ids() == before, "a look changes nothing"
     mended = standing.repair("--yes")
     assert mended.code == 0, mended.said
-    assert f"account vault: {kind} '{name}' is adopted" in mended.said
+    assert f"account vault: {kind} '{name}" in mended.said
+    assert "is adopted" in mended.said
+    assert "is removed" not in mended.said
     assert standing.ids() == before, "what was made is kept"
     standing.up("--refresh")
     after = standing.ids()
