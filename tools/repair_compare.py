@@ -5,16 +5,15 @@ Pure: a state, a list of objects and the program's wishes in, differences out.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tools.repair_model import ACCOUNT_UNKNOWN, Difference, Known
+from tools.repair_model import ACCOUNT_UNKNOWN, Difference
 from tools.repair_wishes import is_early, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tools.repair_model import Found, Kind, Pending, State, Wish
+    from tools.repair_model import Found, Kind, Known, Pending, State, Wish
 
 
 def orphans(stack: str, found: Iterable[Found], state: State) -> tuple[Found, ...]:
@@ -45,8 +44,8 @@ def find_differences(
     at_account = {(thing.kind, thing.id): thing for thing in things}
     lost = orphans(stack, things, state)
     differences = [_orphan(thing, state, wishes) for thing in lost if thing.kind != "server"]
-    coming = replace(state, known=(*state.known, *(_as_known(one) for one in differences if one.remedy == "adopt")))
-    differences += [_orphan(thing, coming, wishes) for thing in lost if thing.kind == "server"]
+    coming = frozenset((one.found.kind, one.found.id) for one in differences if one.remedy == "adopt" and one.found)
+    differences += [_orphan(thing, state, wishes, coming) for thing in lost if thing.kind == "server"]
     for row in state.known:
         differences += _of_row(row, at_account)
     return (*differences, *map(_interrupted, state.pending))
@@ -57,9 +56,14 @@ def _is_of(stack: str, thing: Found) -> bool:
     return thing.stack == stack and bool(thing.host)
 
 
-def _orphan(thing: Found, state: State, wishes: Mapping[tuple[str, str, str], Wish] | None) -> Difference:
+def _orphan(
+    thing: Found,
+    state: State,
+    wishes: Mapping[tuple[str, str, str], Wish] | None,
+    coming: frozenset[tuple[str, int]] = frozenset(),
+) -> Difference:
     wish = None if wishes is None else wishes.get((thing.account, thing.kind, thing.name))
-    why = "" if wishes is None else why_not(thing, wish, state)
+    why = "" if wishes is None else why_not(thing, wish, state, coming)
     adopted = wish is not None and not why  # without wishes there is none
     return Difference(
         wrong="orphan",
@@ -73,11 +77,6 @@ def _orphan(thing: Found, state: State, wishes: Mapping[tuple[str, str, str], Wi
         why=why,
         early=adopted and wish is not None and is_early(wish),
     )
-
-
-def _as_known(one: Difference) -> Known:
-    assert one.found is not None  # an orphan is an object
-    return Known(account=one.account, kind=one.found.kind, id=one.found.id, name=one.name)
 
 
 def _of_row(row: Known, at_account: Mapping[tuple[Kind, int], Found]) -> list[Difference]:

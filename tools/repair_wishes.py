@@ -102,13 +102,14 @@ def _wish(step: Any) -> Wish | None:
     )
 
 
-def why_not(thing: Found, wish: Wish | None, state: State) -> str:
+def why_not(thing: Found, wish: Wish | None, state: State, coming: frozenset[tuple[str, int]] = frozenset()) -> str:
     """Return why an orphan can't be adopted for what the program asks; nothing if it can.
 
     Args:
         thing: The orphan.
         wish: What the program asks for by this name, if it does.
         state: Has the providers and the keys, and what an orphaned server may be attached to.
+        coming: Kind and id of the orphans that are adopted before.
     """
     if wish is None:
         return "the program does not ask for it"
@@ -121,7 +122,7 @@ def why_not(thing: Found, wish: Wish | None, state: State) -> str:
         wanted, has = wish.inputs.get(name), thing.traits.get(name)
         if wanted != has:
             return f"another {name}" if name in QUIET else f"{name}: {has!r}, the program asks for {wanted!r}"
-    return _half_made(thing, wish, state) if thing.kind == "server" else ""
+    return _half_made(thing, wish, state, coming) if thing.kind == "server" else ""
 
 
 def is_early(wish: Wish) -> bool:
@@ -129,7 +130,7 @@ def is_early(wish: Wish) -> bool:
     return bool(_unclear(wish) & LATER)
 
 
-def _half_made(thing: Found, wish: Wish, state: State) -> str:
+def _half_made(thing: Found, wish: Wish, state: State, coming: frozenset[tuple[str, int]]) -> str:
     """Return what a server lacks that it can't be given as safely as by making it again."""
     if thing.busy:
         return "it is half made"
@@ -140,9 +141,11 @@ def _half_made(thing: Found, wish: Wish, state: State) -> str:
     if thing.created is None or (made and thing.created.timestamp() < int(max(made).timestamp())):
         return "it is older than today's keys"
     has, wanted = _attached(thing.traits), _attached(wish.inputs)
-    if is_early(wish):  # which ones they are to be is known when they are adopted; today they are at least the stack's
-        known = {(row.kind, row.id) for row in state.known}
-        return "" if has and has <= known else "it was made without the stack's own firewall and addresses"
+    if is_early(wish):  # which ones they are to be is known when those are adopted; today they are at least the stack's
+        if not has & coming:
+            return f"what the program asks for is not known yet: {', '.join(sorted(_unclear(wish)))}"
+        known = coming | {(row.kind, row.id) for row in state.known}
+        return "" if has <= known else "it was made without the stack's own firewall and addresses"
     if not {one for one in wanted if one[0] == "firewall"} <= has:
         return "it was made without its firewall"
     if {one for one in wanted if one[0] != "firewall"} != {one for one in has if one[0] != "firewall"}:

@@ -67,7 +67,7 @@ def check_killed_engine(standing: Standing) -> None:
         engine.wait()
     locked = standing.repair("--yes")
     assert locked.code == 2
-    assert "lock" in locked.said
+    assert "lock" in locked.said, locked.said
     standing.cancel()
     looked = standing.repair()
     assert looked.code == 1

@@ -66,7 +66,7 @@ class Standing:
     @property
     def where(self) -> list[str]:
         """The flags that name the stack."""
-        return ["--stack", STACK, "--config-file", str(self.work.stack_file)]
+        return ["--stack", self.work.stack, "--config-file", str(self.work.stack_file)]
 
     def run(self, verb: str, *flags: str) -> Run:
         """Run a verb of the engine."""
@@ -140,7 +140,7 @@ class Standing:
 
     def cancel(self) -> None:
         """Remove the lock of an engine that is dead."""
-        self._run([self.engine, "cancel", "--yes", "--stack", STACK], self.work.stack_file.parent)
+        self._run([self.engine, "cancel", "--yes", "--stack", self.work.stack], self.work.stack_file.parent)
 
     def lose(self, chosen: Callable[[Mapping[str, Any]], bool]) -> None:
         """Make the state forget some of its resources, as an older copy of it would."""
@@ -159,13 +159,15 @@ class Standing:
 
     def take(self, state: dict[str, Any]) -> None:
         """Put a state in the place of today's."""
-        command = [self.engine, "stack", "import", "--force", "--stack", STACK]
+        command = [self.engine, "stack", "import", "--force", "--stack", self.work.stack]
         done = self._run(command, self.work.stack_file.parent, json.dumps(state))
         assert done.code == 0, done.said
 
     def export(self, *flags: str) -> dict[str, Any]:
         """Return the state."""
-        done = self._run([self.engine, "stack", "export", "--stack", STACK, *flags], self.work.stack_file.parent)
+        done = self._run(
+            [self.engine, "stack", "export", "--stack", self.work.stack, *flags], self.work.stack_file.parent
+        )
         assert done.code == 0, done.said
         state: dict[str, Any] = json.loads(done.said[done.said.index("{") : done.said.rindex("}") + 1])
         return state

@@ -134,6 +134,14 @@ def test_servers_come_last_and_wait_for_what_they_are_attached_to() -> None:
     assert find_differences(STACK, strange, state(), asked)[-1].remedy == "remove"
 
 
+def test_a_server_does_not_wait_for_what_never_comes() -> None:
+    """What it is attached to is known, and the program will have others in its place: there is nothing to wait for."""
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    asked = wishes(step("server", 10, publicNets=[{"ipv4": unknown, "ipv6": unknown}]))
+    (lost,) = find_differences(STACK, things(), state(*whole()[1:]), asked)
+    assert (lost.remedy, lost.why) == ("remove", "what the program asks for is not known yet: publicNets")
+
+
 def test_what_is_erased_is_listed_with_what_goes_with_it() -> None:
     """A server's data and a published address; keys and firewalls are made again as they were."""
     lost = find_differences(STACK, things(), state())

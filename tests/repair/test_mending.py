@@ -200,3 +200,22 @@ def test_an_engine_that_was_killed_leaves_a_mark_that_is_cleared(standing: Stand
     """And the server that it was making is adopted."""
     empty(standing)
     check_killed_engine(standing)
+
+
+@pytest.mark.long
+def test_destroy_gives_up_at_an_orphans_address_and_ends_after_repair(standing: Standing) -> None:
+    """Five minutes as the provider itself, then it fails with the account's words; the orphan goes, and all the rest."""
+    empty(standing)
+    standing.arm(method="POST", path="/servers", account="vault", drop="after")
+    assert standing.run("up").code != 0
+    failed = standing.run("destroy")
+    assert failed.code != 0
+    assert "must_be_unassigned" in failed.said
+    looked = standing.repair()
+    assert looked.code == 1
+    assert f"vault    server {PRESS}" in looked.said
+    mended = standing.repair("--yes")
+    assert mended.code == 0, mended.said
+    empty(standing)
+    assert not any(standing.ids().values())
+    assert standing.repair() == Run(0, ALL_WELL)
