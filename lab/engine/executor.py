@@ -99,14 +99,14 @@ class Executor:
 
     async def _chain(self, steps: tuple[Step, ...]) -> Row | None:
         async with self._slots:
-            row = None
+            row: Row | None = None
             for step in steps:
                 if self.stopping.is_set():
                     raise StoppedError
                 if step.op == "replace" and row is not None and step.old is not None:
                     step = replace(step, old=replace(step.old, delete=True), new=row)  # noqa: PLW2901 - it is done
                 try:
-                    row = await self._do(step) or row
+                    row = await self._do(_following(step, row)) or row
                 except BackendError as fault:
                     self._unsaved(step, fault)
                     raise StepFailedError(step.urn) from fault
@@ -235,6 +235,11 @@ def protected_message(urn: str) -> str:
         "the `protect` flag from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
         f"`pulumi state unprotect '{urn}'`"
     )
+
+
+def _following(step: Step, row: Row | None) -> Step:
+    """Return a step that goes on from what the one before it left: an update after an import."""
+    return replace(step, old=row) if step.op == "update" and row is not None else step
 
 
 def _partly(step: Step, fault: PartlyDoneError) -> Row:
