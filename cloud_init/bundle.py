@@ -6,7 +6,7 @@ Pure. The bundle is the same whichever way it reaches the host.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cloud_init.haproxy import render_haproxy
 from cloud_init.nftables import FALLBACK, render_nftables
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from cloud_init.material import Material
     from plan.model import Host
 
-# Stops with `flush ruleset`: started or stopped by anybody, it would open the host.
-MASKED: Final = ("nftables.service",)
-
 
 @dataclass(frozen=True, order=True)
 class File:
@@ -58,12 +55,12 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What a host has: files in the order of their paths, packages, and units in the order of their start."""
+    """What a host has: files in the order of their paths, packages, units in the order of their start or masked."""
 
     files: tuple[File, ...]
     packages: tuple[str, ...]
     units: tuple[str, ...]
-    masked: tuple[str, ...] = MASKED
+    masked: tuple[str, ...]
 
 
 def render_bundle(host: Host, material: Material) -> Bundle:
@@ -109,7 +106,12 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         files.append(File("/etc/systemd/system/haproxy.service.d/farshore.conf", "0644", EDGE_DROP_IN))
         packages.append("haproxy")
         units.append("haproxy.service")
-    return Bundle(files=tuple(sorted(files)), packages=tuple(sorted(packages)), units=tuple(units))
+    return Bundle(
+        files=tuple(sorted(files)),
+        packages=tuple(sorted(packages)),
+        units=tuple(units),
+        masked=host.masked_units,
+    )
 
 
 def _tunnel_environment(host: Host) -> str:
