@@ -21,7 +21,7 @@ def _refuse(*arguments: Any, **_: Any) -> NoReturn:
 
 
 # Folder -> where its tests run: folders of one name share a worker, and so the labs of its session.
-TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines"}
+TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines", "firewall": "firewall"}
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
