@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloud_init.nftables.flows import elements_of, render_flows
-from cloud_init.nftables.words import TUNNEL_PREFIXES, TUNNELS, chain, matches, numbers
+from cloud_init.nftables.words import NOT_FROM_TUNNELS, TUNNEL_PREFIXES, TUNNELS, chain, matches, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def _raw(firewall: Firewall) -> list[str]:
     ports = numbers(firewall.wireguard_ports)
     return chain(
         "raw_in",
-        f"udp dport {ports} iifname != {TUNNELS} notrack",
+        f"udp dport {ports} {NOT_FROM_TUNNELS} notrack",
         hook="type filter hook prerouting priority raw; policy accept;",
     )
 

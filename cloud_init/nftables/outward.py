@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloud_init.nftables.inward import DISCOVERY
-from cloud_init.nftables.words import CONTAINERS, METADATA, TUNNELS, chain, matches, numbers, user_set
+from cloud_init.nftables.words import CONTAINERS, METADATA, NOT_TO_TUNNELS, TUNNELS, chain, matches, numbers, user_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def _raw(firewall: Firewall) -> list[str]:
         return []
     return chain(
         "raw_out",
-        f"udp sport {numbers(firewall.wireguard_ports)} oifname != {TUNNELS} notrack",
+        f"udp sport {numbers(firewall.wireguard_ports)} {NOT_TO_TUNNELS} notrack",
         hook="type filter hook output priority raw; policy accept;",
     )
 

@@ -15,6 +15,7 @@ from cloud_init.nftables.words import (
     CONTAINERS,
     INNER,
     METADATA,
+    NOT_FROM_TUNNELS,
     NOT_PUBLIC,
     TUNNEL_PREFIXES,
     TUNNELS,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from plan.model import Firewall
 
 _LEAK: Final = "counter name leak_drop drop"
-_OUTSIDE: Final = f"iifname != {TUNNELS}"
 
 
 def render_through(firewall: Firewall, expiring: list[str]) -> list[str]:
@@ -53,7 +53,7 @@ def render_through(firewall: Firewall, expiring: list[str]) -> list[str]:
         ),
         *chain(
             "kept_through",
-            *(f"{match} {_OUTSIDE} counter name spoofed drop" for match in matches("saddr", firewall.inside)),
+            *(f"{match} {NOT_FROM_TUNNELS} counter name spoofed drop" for match in matches("saddr", firewall.inside)),
             "goto leave",
         ),
         *chain("leave", *render_leave(firewall)),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Interfaces by the beginnings of their names: ours to shields and origins, and in meshes. On the way of every packet
 # a prefix is one comparison of two bytes, cheaper than a set.
 TUNNEL_PREFIXES: Final = ('"fs*"', '"fm*"')
+NOT_FROM_TUNNELS: Final = " ".join(f"iifname != {prefix}" for prefix in TUNNEL_PREFIXES)
+NOT_TO_TUNNELS: Final = " ".join(f"oifname != {prefix}" for prefix in TUNNEL_PREFIXES)
 TUNNELS: Final = '{ "fs*", "fm*" }'
 # Bridges of Docker's networks, and of podman's.
 CONTAINERS: Final = '{ "docker*", "br-*", "podman*" }'
