@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import engine, first_light
+from benchmarks import engine, firewall, first_light
 
 if __name__ == "__main__":
     engine.main()
+    firewall.main()
     first_light.main()
