@@ -31,7 +31,13 @@ def _refuse(*arguments: Any, **_: Any) -> NoReturn:
 
 
 # Folder -> where its tests run: folders of one name share a worker, and so the labs of its session.
-TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines", "lab_faults": "machines"}
+TOGETHER = {
+    "first_light": "deployed",
+    "machines": "machines",
+    "internet": "machines",
+    "lab_faults": "machines",
+    "firewall": "firewall",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

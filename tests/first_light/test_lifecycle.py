@@ -125,7 +125,7 @@ def _shape(deployed: Deployed, host: str) -> str:
         " /etc/systemd/system -name '*.dpkg*' -prune -o -type f -printf '%m %p\\n' 2>/dev/null | sort;"
         " for u in farshore-nftables 'wg-quick@fs0' 'wg-quick@fs0g0' haproxy ssh nftables; do"
         ' echo "$u $(systemctl is-enabled $u 2>&1) $(systemctl is-active $u)"; done;'
-        " nft -s list table inet farshore | sed -E 's/[0-9.]+|fd[0-9a-f:]+|2001:[0-9a-f:]+/N/g' | sort"
+        " nft -s -t list table inet farshore | sed -E 's/[0-9.]+|fd[0-9a-f:]+|2001:[0-9a-f:]+/N/g' | sort"
     )
     said = deployed.machine(host).run(["sh", "-c", script]).stdout
     # The fast image carries haproxy for every host, the stock one for those that asked for it.
