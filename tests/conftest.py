@@ -37,6 +37,7 @@ TOGETHER = {
     "internet": "machines",
     "lab_faults": "machines",
     "firewall": "firewall",
+    "topologies": "deployed",
 }
 
 
