@@ -76,7 +76,8 @@ class Deployment(pulumi.ComponentResource):
             machine.boot(self._resolve, self._keys.delivery_public_key(machine.host.name))
         self.exports = self._make_exports()
         self.register_outputs(self.exports)
-        pulumi.log.info(tell_cost(plan), self)
+        if pulumi.runtime.is_dry_run():  # a lab, which is made without a preview, costs nothing
+            pulumi.log.info(tell_cost(plan), self)
 
     def _resolve(self, ref: Ref) -> pulumi.Output[str]:
         """Return what a reference of the plan stands for."""

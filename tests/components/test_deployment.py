@@ -261,12 +261,16 @@ def test_addresses_are_planned_as_kept_or_released(addresses: str, kept: bool) -
     assert make_plan(loaded(changed(addresses=addresses))[0]).addresses_kept is kept
 
 
-def test_the_cost_is_told_once_and_after_every_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the engine shows last is what the deployment costs; a refused one costs nothing."""
+def test_a_preview_tells_the_cost_once_and_after_every_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine shows last is what the deployment costs; what is made or refused is not priced."""
     said: list[tuple[str, str]] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(("warn", text)))
     monkeypatch.setattr(pulumi.log, "info", lambda text, *_: said.append(("info", text)))
     config = changed(shields__falkenstein__server_type="cx999")
+    record(program(config))
+    assert {kind for kind, _ in said} == {"warn"}
+    said.clear()
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     record(program(config))
     assert [kind for kind, _ in said].count("info") == 1
     assert said[0][0] == "warn"
