@@ -11,6 +11,7 @@ from components.account import Account
 from components.keys import Keys
 from components.origin import Origin
 from components.shield import Shield
+from plan.cost import tell_cost
 from plan.faults import Fault, StackError
 from plan.outputs import diagram, origin_outputs
 
@@ -75,6 +76,8 @@ class Deployment(pulumi.ComponentResource):
             machine.boot(self._resolve, self._keys.delivery_public_key(machine.host.name))
         self.exports = self._make_exports()
         self.register_outputs(self.exports)
+        if pulumi.runtime.is_dry_run():  # a lab, which is made without a preview, costs nothing
+            pulumi.log.info(tell_cost(plan), self)
 
     def _resolve(self, ref: Ref) -> pulumi.Output[str]:
         """Return what a reference of the plan stands for."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address
@@ -35,6 +36,25 @@ class ProviderTable:
     locations: Mapping[str, Location]
     server_types: tuple[str, ...]
     resolvers: tuple[IPv4Address | IPv6Address, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceTable:
+    """What one provider asks for a month at most, in EUR without VAT, as of `day`.
+
+    Args:
+        source: Where the provider states it.
+        day: No figure was seen longer ago.
+        servers_eur: By server type and location; a pair that is not in it is unknown.
+        ipv4_eur: A public IPv4 address.
+        volume_gb_eur: A gigabyte of a volume.
+    """
+
+    source: str
+    day: date
+    servers_eur: Mapping[tuple[str, str], Decimal]
+    ipv4_eur: Decimal
+    volume_gb_eur: Decimal
 
 
 @cache
@@ -80,4 +100,23 @@ def hetzner() -> ProviderTable:
         locations={name: Location(**facts) for name, facts in raw["locations"].items()},
         resolvers=tuple(ip_address(address) for address in raw["resolvers"]["addresses"]),
         server_types=tuple(name for group in raw["server_types"].values() for name in group),
+    )
+
+
+@cache
+def hetzner_prices() -> PriceTable:
+    """Return what Hetzner's Cloud costs."""
+    text = files("plan").joinpath("facts/hetzner.toml").read_text(encoding="utf-8")
+    raw = tomllib.loads(text, parse_float=Decimal)["prices"]
+    return PriceTable(
+        source=raw["source"],
+        day=raw["date"],
+        servers_eur={
+            (server_type, location): price
+            for group in raw["servers"].values()
+            for server_type, price in group["monthly"].items()
+            for location in group["locations"]
+        },
+        ipv4_eur=raw["ipv4"],
+        volume_gb_eur=raw["volume_gb"],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from tools.init import init
 from tools.lab import app as lab
 from tools.operator import app as operator
 from tools.plan import plan
@@ -15,6 +16,7 @@ app.add_typer(lab, name="lab")
 app.add_typer(operator, name="operator")
 app.command("repair")(repair)
 app.command("plan")(plan)
+app.command("init")(init)
 
 if __name__ == "__main__":
     app()

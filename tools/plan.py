@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from plan import Plan, StackError, check, load, make_plan
+from plan.cost import tell_cost
 from plan.explain import TOPICS, explain, title
 from plan.lines import find_lines, line_of
 from plan.stack import TOKEN_LENGTH
@@ -108,6 +109,7 @@ def _show(found: Plan) -> None:
     console.print(table)
     for warning in found.warnings:
         console.print(f"warning: {warning}", soft_wrap=True, markup=False)
+    console.print(tell_cost(found), soft_wrap=True, markup=False)
 
 
 def _explain(found: Plan, host: str, lines: Mapping[str, int], file: str) -> None:

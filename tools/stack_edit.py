@@ -55,7 +55,7 @@ def edit(path: Path, *, stack: str, change: Callable[[CommentedMap], None]) -> P
     yaml.dump(whole, written)
     after = written.getvalue()
     plan = read_plan(read_config(after), after, stack=stack, folder=ROOT)
-    _replace(path, after)
+    replace_file(path, after)
     return plan
 
 
@@ -75,7 +75,7 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Replace a file at once, with the mode that it has."""
     mode = path.stat().st_mode & 0o777
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

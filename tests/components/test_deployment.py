@@ -259,3 +259,26 @@ def test_hidden_hosts_are_refused_too_long_user_data_before_any_resource() -> No
 def test_addresses_are_planned_as_kept_or_released(addresses: str, kept: bool) -> None:  # noqa: FBT001 - a table's column
     """`addresses: keep` is the default, and `release` gives them back."""
     assert make_plan(loaded(changed(addresses=addresses))[0]).addresses_kept is kept
+
+
+def test_a_preview_tells_the_cost_once_and_after_every_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine shows last is what the deployment costs; what is made or refused is not priced."""
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(("warn", text)))
+    monkeypatch.setattr(pulumi.log, "info", lambda text, *_: said.append(("info", text)))
+    config = changed(shields__falkenstein__server_type="cx999")
+    record(program(config))
+    assert {kind for kind, _ in said} == {"warn"}
+    said.clear()
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    record(program(config))
+    assert [kind for kind, _ in said].count("info") == 1
+    assert said[0][0] == "warn"
+    assert said[-1][0] == "info"
+    assert said[-1][1].startswith("about 6.49 EUR a month without VAT by Hetzner's prices of ")
+    assert said[-1][1].endswith("; without falkenstein (cx999 in fsn1), for which they have none")
+    said.clear()
+    plan = make_plan(loaded(config)[0])
+    with pytest.raises(StackError):
+        Deployment("farshore", plan=plan, findings=("unsafe",), secrets=loaded(config)[1])
+    assert said == []

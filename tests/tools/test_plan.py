@@ -47,6 +47,17 @@ def test_all_hosts_and_devices_are_listed(tmp_path: Path) -> None:
     assert "warning: farshore:parties" in done.output
 
 
+def test_the_last_line_says_what_a_month_costs(tmp_path: Path) -> None:
+    """Of all hosts; of one host that is explained nothing is told of money."""
+    path = stack_file(tmp_path)
+    done = CliRunner().invoke(app, ["plan", "--stack", "dev", "--config-file", str(path)])
+    last = done.output.splitlines()[-1]
+    assert last.startswith("about ")
+    assert "4 servers 21.96, 5 IPv4 addresses 2.50; without ashburn (cx23 in ash), for which they have none" in last
+    one = CliRunner().invoke(app, ["plan", "--stack", "dev", "--config-file", str(path), "--explain", "db"])
+    assert "EUR" not in one.output
+
+
 def test_faults_of_the_file_are_told_and_nothing_else(tmp_path: Path) -> None:
     """Exit code 2, one message, no traceback."""
     path = stack_file(tmp_path, meshes={"back": {"slot": 0, "hosts": {"db": {}, "falkenstein": {}}}})
