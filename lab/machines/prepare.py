@@ -62,7 +62,8 @@ def _mount_store(file: Path, store: Path) -> None:
     """
     store.mkdir(exist_ok=True)
     if not file.exists():
-        with file.open("xb") as fresh:
+        # Its owner's alone from its first byte on: keys will lie in it.
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as fresh:
             fresh.truncate(STORE_GIB << 30)
         # No journal: a disk whose lab was killed is never mounted again.
         make = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard", str(file)]

@@ -183,6 +183,7 @@ def test_prepare_holds_the_root_of_a_lab(tmp_path: Path, *, copied: bool) -> Non
         assert shutil.disk_usage(inside / "root").total < STORE_GIB << 30
         assert (run / "disk/store.ext4").stat().st_blocks * 512 < 16 << 20
         assert (inside / "store/upper/root/kept").exists() == copied
+        assert (run / "disk/store.ext4").stat().st_mode & 0o777 == 0o600
         assert backing_files(run) == {str(run / "disk/store.ext4")}
         holding.kill()
     until(lambda: not backing_files(run) or None, 5, "the loop device free")
