@@ -20,11 +20,12 @@ test: check ## every test of the default run
 test-long: ## what takes too long for the default run
 	$(python) -m pytest -n 2 --dist loadgroup -m long
 
-test-vm: ## machines with a kernel of their own (QEMU); ./setup vm installs what it needs
-	$(python) -m pytest -m vm
+test-vm: ## machines with a kernel of their own (QEMU), and the end-to-end tests on them; ./setup vm installs what it needs
+	$(python) -m pytest -m vm tests/machines_vm
+	$(python) -m pytest --machines=vm tests/first_light
 
-test-pulumi: ## the same program under Pulumi's own engine, where the pulumi command is on PATH
-	$(python) -m pytest -rs -m pulumi
+test-pulumi: ## recordings and end-to-end tests under Pulumi's own engine, where the pulumi command is on PATH
+	$(python) -m pytest -rs -m pulumi --engine=pulumi
 
 check: ## what every commit passes: format, lint, types, and the tests that need no lab
 	.venv/bin/ruff format --check .

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks import engine, first_light, plan
+from benchmarks import cloud, engine, firewall, first_light, plan, snapshot
 
 if __name__ == "__main__":
     plan.main()
+    cloud.main()
     engine.main()
+    firewall.main()
     first_light.main()
+    snapshot.main()

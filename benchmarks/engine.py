@@ -1,7 +1,9 @@
-"""A deployment of a hundred hosts: how long the lab's engine takes, and how much memory, beside one of ten.
+"""A deployment of a hundred hosts: how long the lab's engine takes, and how much memory, each beside its baseline.
 
-The cloud is the lab's, served without machines, with every setting as the product has it. What matters is the ratio:
-a host among a hundred must cost what it costs among ten. Needs no root.
+The cloud is the lab's, served without machines, with every setting as the product has it. The baselines: the same
+deployment of ten hosts, for a host among a hundred must cost what it costs among ten; the same program under the SDK
+alone, whose engine answers at once and does nothing; and a state of the same size written once before and once after
+each operation, with nothing else done. Needs no root.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.first_light import pss_kib
 from lab.cloud.cloud import Cloud
 from lab.cloud.server import make_app, serving
+from lab.engine.backend import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,10 +65,11 @@ for k in range({hosts}):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: wall-clock time, and the most memory of all its processes together."""
+    """What a command took: wall-clock time, and the most memory of all its processes together (0: not measured)."""
 
     seconds: float
-    peak_mib: float
+    peak_mib: float = 0
+    name: str = ""
 
 
 def main() -> None:
@@ -74,12 +78,23 @@ def main() -> None:
     many = costs_of(MANY)
     asked = {"up": "asked: 30 s", "up, nothing to change": "asked: 5 s"}
     for what, cost in many.items():
+        if what not in few or not cost.peak_mib:
+            continue
         base = few[what]
         ratio = (cost.seconds / MANY) / (base.seconds / FEW)
         beside = f"{ratio:.2f} x a host among {FEW}" + (f"  ({asked[what]} on 2 quiet cores)" if what in asked else "")
         print(f"{f'engine, {MANY} hosts: {what}':<44} {cost.seconds:>7.1f} s    {beside}", flush=True)
         beside = f"{cost.peak_mib / base.peak_mib:.2f} x that of {FEW} hosts"
         print(f"{'  its memory at most (PSS)':<44} {cost.peak_mib:>7.0f} MiB  {beside}", flush=True)
+    for what, baseline in (
+        ("up, nothing to change", many["the SDK alone"]),
+        ("up", many["its state written, nothing shared"]),
+    ):
+        print(
+            f"{f'engine, {MANY} hosts: {what}':<44} {many[what].seconds:>7.1f} s    "
+            f"{many[what].seconds / baseline.seconds:.2f} x {baseline.name} ({baseline.seconds:.1f} s)",
+            flush=True,
+        )
 
 
 def costs_of(hosts: int) -> dict[str, Cost]:
@@ -95,8 +110,35 @@ def costs_of(hosts: int) -> dict[str, Cost]:
             "preview": run(folder, "preview", "--non-interactive"),
             "up": run(folder, *up),
             "up, nothing to change": run(folder, *up, "--expect-no-changes"),
+            "the SDK alone": sdk_alone(folder),
+            "its state written, nothing shared": bare_writes(folder),
             "destroy": run(folder, "destroy", "--yes", "--skip-preview", "--non-interactive"),
         }
+
+
+def sdk_alone(folder: Path) -> Cost:
+    """Return what the program costs under the SDK alone."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "benchmarks.sdk_alone", str(folder)],
+        env=environment(folder),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"the SDK alone: {done.returncode}\n{done.stderr[-4000:]}")
+    return Cost(float(done.stdout.splitlines()[-1]), name="the SDK alone")
+
+
+def bare_writes(folder: Path) -> Cost:
+    """Return what it costs to write a growing state before and after each of its rows, as the file backend does."""
+    text = (folder / "state" / ".pulumi" / "stacks" / "bench" / "dev.json").read_text(encoding="utf-8")
+    rows = text.count('"custom":')
+    begun = time.monotonic()
+    for at in range(2 * rows):
+        write_private(folder / "bare.json", text[: len(text) * at // (2 * rows)])
+    return Cost(time.monotonic() - begun, name="its state written before and after each row")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A thousand origins behind three shields: loading, planning, checking and rendering, beside half as many.
 
-Pure Python, no root; seconds are of the processor. Each size runs in a process of its own, so that its memory is its own; the sizes take turns.
+Pure Python, no root; seconds are of the processor. Each size runs in a process of its own, so that its memory is its
+own; the sizes take turns.
 """
 
 from __future__ import annotations

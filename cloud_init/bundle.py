@@ -6,10 +6,10 @@ Pure. The bundle is the same whichever way it reaches the host.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cloud_init.haproxy import render_haproxy
-from cloud_init.nftables import FALLBACK, render_nftables
+from cloud_init.nftables import CLOSED, render_nftables, user_lines
 from cloud_init.resolve import (
     ENDPOINTS_PATH,
     SCRIPT,
@@ -22,22 +22,27 @@ from cloud_init.resolve import (
 )
 from cloud_init.sshd import SSHD
 from cloud_init.systemd import (
+    CLOSED_PATH,
     EDGE_DROP_IN,
-    FALLBACK_PATH,
     FIREWALL,
     FIREWALL_UNIT,
+    LOOK_UP,
+    LOOK_UP_DROP_IN,
+    LOOK_UP_PATH,
     NFTABLES_PATH,
-    SYSCTL,
     TUNNEL_DROP_IN,
+    USERS,
+    USERS_PATH,
+    USERS_UNIT,
+    USERS_WATCH,
+    WATCH,
+    render_sysctl,
 )
 from cloud_init.wireguard import config_path, preshared_key_path, private_key_path, render_wireguard
 
 if TYPE_CHECKING:
     from cloud_init.material import Material
     from plan.model import Host
-
-# Stops with `flush ruleset`: started or stopped by anybody, it would open the host.
-MASKED: Final = ("nftables.service",)
 
 
 @dataclass(frozen=True, order=True)
@@ -58,24 +63,34 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What a host has: files in the order of their paths, packages, and units in the order of their start."""
+    """What a host has: files in the order of their paths, packages, units in the order of their start or masked."""
 
     files: tuple[File, ...]
     packages: tuple[str, ...]
     units: tuple[str, ...]
-    masked: tuple[str, ...] = MASKED
+    masked: tuple[str, ...]
 
 
 def render_bundle(host: Host, material: Material) -> Bundle:
     """Return everything that one host is told."""
     files = [
-        File(FALLBACK_PATH, "0644", FALLBACK),
+        File(CLOSED_PATH, "0644", CLOSED),
         File(NFTABLES_PATH, "0600", render_nftables(host.firewall, material), secret=True),
         File(f"/etc/systemd/system/{FIREWALL_UNIT}", "0644", FIREWALL),
         File("/etc/ssh/sshd_config.d/10-farshore.conf", "0644", SSHD),
-        File("/etc/sysctl.d/60-farshore.conf", "0644", SYSCTL),
+        File("/etc/sysctl.d/60-farshore.conf", "0644", render_sysctl(forwards=host.forwards)),
         File("/etc/farshore/tunnel.env", "0644", _tunnel_environment(host)),
     ]
+    packages, units = ["nftables", "wireguard-tools"], [FIREWALL_UNIT]
+    if users := user_lines(host.firewall):
+        files += [
+            File(USERS_PATH, "0644", users),
+            File(LOOK_UP_PATH, "0755", LOOK_UP),
+            File(f"/etc/systemd/system/{FIREWALL_UNIT}.d/users.conf", "0644", LOOK_UP_DROP_IN),
+            File(f"/etc/systemd/system/{USERS_UNIT}", "0644", USERS),
+            File(f"/etc/systemd/system/{USERS_WATCH}", "0644", WATCH),
+        ]
+        units.append(USERS_WATCH)
     for interface in host.interfaces:
         unit = f"wg-quick@{interface.name}.service"
         files += [
@@ -93,7 +108,6 @@ def render_bundle(host: Host, material: Material) -> Bundle:
             for peer in interface.peers
             if peer.preshared_key is not None
         ]
-    packages, units = ["nftables", "wireguard-tools"], [FIREWALL_UNIT]
     units += [f"wg-quick@{interface.name}.service" for interface in host.interfaces]
     endpoints = render_endpoints(host, material)
     if endpoints:
@@ -109,7 +123,12 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         files.append(File("/etc/systemd/system/haproxy.service.d/farshore.conf", "0644", EDGE_DROP_IN))
         packages.append("haproxy")
         units.append("haproxy.service")
-    return Bundle(files=tuple(sorted(files)), packages=tuple(sorted(packages)), units=tuple(units))
+    return Bundle(
+        files=tuple(sorted(files)),
+        packages=tuple(sorted(packages)),
+        units=tuple(units),
+        masked=host.masked_units,
+    )
 
 
 def _tunnel_environment(host: Host) -> str:

@@ -10,9 +10,13 @@ from typing import Final
 
 from cloud_init.wireguard import KEYS
 
-FALLBACK_PATH: Final = "/etc/farshore/closed.nft"
+CLOSED_PATH: Final = "/etc/farshore/closed.nft"
 NFTABLES_PATH: Final = "/etc/farshore/farshore.nft"
+USERS_PATH: Final = "/etc/farshore/egress-users"
+LOOK_UP_PATH: Final = "/usr/local/lib/farshore/egress-users"
 FIREWALL_UNIT: Final = "farshore-nftables.service"
+USERS_UNIT: Final = "farshore-users.service"
+USERS_WATCH: Final = "farshore-users.path"
 
 FIREWALL: Final = f"""\
 [Unit]
@@ -27,12 +31,60 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/sbin/nft -f {FALLBACK_PATH}
+ExecStart=/usr/sbin/nft -f {CLOSED_PATH}
 ExecStart=/usr/sbin/nft -f {NFTABLES_PATH}
 ExecReload=/usr/sbin/nft -f {NFTABLES_PATH}
 
 [Install]
 WantedBy=sysinit.target
+"""
+
+# At hosts that permit something to a user by name; without the look-up the permit waits, and the table holds.
+LOOK_UP_DROP_IN: Final = f"""\
+[Service]
+ExecStart=-{LOOK_UP_PATH} {USERS_PATH}
+ExecReload=-{LOOK_UP_PATH} {USERS_PATH}
+"""
+
+# A user that a package or the host's own setup makes later gets its permits within a moment.
+WATCH: Final = f"""\
+[Unit]
+Description=Farshore firewall: watch for users that egress names
+After={FIREWALL_UNIT}
+
+[Path]
+PathChanged=/etc/passwd
+Unit={USERS_UNIT}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+# No limit of starts: whoever adds ten users at once changes the file ten times.
+USERS: Final = f"""\
+[Unit]
+Description=Farshore firewall: look up the users that egress names
+After={FIREWALL_UNIT}
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart={LOOK_UP_PATH} {USERS_PATH}
+"""
+
+# One transaction: a set is never seen empty while its user exists.
+LOOK_UP: Final = """\
+#!/bin/sh
+# Farshore: tell the firewall the numbers of the users that egress names; one line each: set, user.
+set -eu
+while read -r set user; do
+  echo "flush set inet farshore $set"
+  if uid=$(id -u -- "$user" 2>/dev/null); then
+    echo "add element inet farshore $set { $uid }"
+  else
+    echo "farshore: egress: user $user: not on this host; what it is permitted waits for it" >&2
+  fi
+done <"$1" | /usr/sbin/nft -f -
 """
 
 # Before a tunnel's keys are read they must be where only root can read them.
@@ -55,14 +107,28 @@ LimitNOFILE=65536
 
 # Two generations of one tunnel carry the two directions of a connection for a moment: a strict reverse path filter
 # would drop them. A service may listen on the tunnel address before the tunnel is up.
-SYSCTL: Final = """\
+_SYSCTL: Final = """\
 net.ipv4.conf.all.rp_filter = 2
 net.ipv4.conf.default.rp_filter = 2
 net.ipv4.conf.all.accept_redirects = 0
 net.ipv4.conf.default.accept_redirects = 0
 net.ipv4.conf.all.send_redirects = 0
+net.ipv4.conf.default.send_redirects = 0
 net.ipv4.ip_nonlocal_bind = 1
 net.ipv6.conf.all.accept_redirects = 0
 net.ipv6.conf.default.accept_redirects = 0
 net.ipv6.ip_nonlocal_bind = 1
 """
+
+# A router listens to no router's advertisements unless told to (2); a provider may give addresses by them.
+_FORWARDING: Final = """\
+net.ipv4.ip_forward = 1
+net.ipv6.conf.all.accept_ra = 2
+net.ipv6.conf.default.accept_ra = 2
+net.ipv6.conf.all.forwarding = 1
+"""
+
+
+def render_sysctl(*, forwards: bool) -> str:
+    """Return the kernel's settings; packets pass through a host only where a flow of the plan does."""
+    return _SYSCTL + (_FORWARDING if forwards else "")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from cloud_init.bundle import render_bundle
-from cloud_init.nftables import FALLBACK
+from cloud_init.nftables import BIRTH
 
 if TYPE_CHECKING:
     from cloud_init.bundle import Bundle
@@ -110,7 +110,7 @@ def _merged(host: Host, own: dict[str, Any]) -> dict[str, Any]:
 
 def _closing_script(bundle: Bundle) -> str:
     """Return what runs first of all, before any package or file: close the host."""
-    return f"systemctl mask --now {' '.join(bundle.masked)}\nnft -f - <<'EOF'\n{FALLBACK}EOF\n"
+    return f"systemctl mask --now {' '.join(bundle.masked)}\nnft -f - <<'EOF'\n{BIRTH}EOF\n"
 
 
 def _birth_script(bundle: Bundle) -> str:

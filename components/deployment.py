@@ -62,7 +62,7 @@ class Deployment(pulumi.ComponentResource):
         self._keys = Keys(f"{name}-keys", plan=plan, psks=secrets.psks, opts=own)
         self._machines: dict[str, Machine] = {
             host.name: (Shield if host.role == "shield" else Origin)(
-                f"{name}-{host.name}",
+                f"{name}-{host.account}.{host.name}",  # a failure names the account; no name has a dot in it
                 host=host,
                 provider=self._accounts[host.account].provider,
                 keep_addresses=plan.addresses_kept,

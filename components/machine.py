@@ -26,7 +26,8 @@ class Machine(pulumi.ComponentResource):
 
     Args:
         kind: Type token's last part.
-        name: Name of the component; its children begin with it.
+        name: Name of the component; its children begin with it. It names the account as well, for a name is all that
+            Pulumi tells of a resource that failed.
         host: The plan's.
         provider: Of the host's account.
         keep_addresses: Protect the public addresses.

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from lab.client import Lab, LabError, Spot
+from lab.machines.driver import MachineError
 from lab.machines.image import ImageError
 from lab.registry import RefusalError, Registration
 from lab.serve import Machines, Order
@@ -29,15 +30,24 @@ def serve(
     folder: Folder = HERE,
     account: Annotated[list[str] | None, typer.Option(help="Name of a cloud project; may come again.")] = None,
     port: Annotated[int, typer.Option(help="Of the API; 0: the former one, or any.")] = 0,
-    image: Annotated[Literal["stock", "fast"], typer.Option(help="What machines boot from.")] = "fast",
+    image: Annotated[Literal["stock", "fast"], typer.Option(help="What machines have from the start.")] = "fast",
+    release: Annotated[list[str] | None, typer.Option(help="An image to have ready; may come again.")] = None,
     machines: Annotated[Machines, typer.Option(help="What they run under; none: the API alone.")] = "nspawn",
+    snapshot: Annotated[Path | None, typer.Option(help="A saved lab, to stand it up again.")] = None,
 ) -> None:
     """Run a lab until SIGTERM: the cloud's API in front, machines on a simulated internet behind it."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells of each start and end
     logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # a machine's power cut is no error
     order = Order(
-        name=name, folder=folder, accounts=tuple(account or ("lab",)), port=port, image=image, machines=machines
+        name=name,
+        folder=folder,
+        accounts=tuple(account or ("lab",)),
+        port=port,
+        image=image,
+        releases=tuple(release or Order.releases),
+        machines=machines,
+        snapshot=snapshot,
     )
     serve_lab(order)
 
@@ -67,8 +77,8 @@ def status(folder: Folder = HERE) -> None:
 def shell(machine: str, folder: Folder = HERE) -> None:
     """Open a shell in a machine, or at a place."""
     lab = Lab.open(folder)
-    program = ["bash"] if machine in lab.world()["places"] else ["bash", "--login"]
-    _become(_spot(lab, machine).command(program))
+    at_a_place = machine in lab.world()["places"]
+    _become(lab.place(machine).command(["bash"]) if at_a_place else lab.machine(machine).shell_command())
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -89,7 +99,7 @@ def main() -> None:
     """Run a command; a refusal is one line."""
     try:
         app(prog_name="python -m lab")
-    except (RefusalError, ImageError, LabError, TimeoutError) as error:
+    except (RefusalError, ImageError, LabError, MachineError, TimeoutError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class CgroupError(Exception):
@@ -37,6 +41,25 @@ def is_empty(path: Path) -> bool:
         return "populated 0" in (path / "cgroup.events").read_text(encoding="ascii")
     except FileNotFoundError:
         return True
+
+
+@contextlib.contextmanager
+def frozen(path: Path, *, within_s: float = 10.0) -> Iterator[None]:
+    """Let every process in a control group and below stand still meanwhile.
+
+    Raises:
+        TimeoutError: One of them does not.
+    """
+    (path / "cgroup.freeze").write_text("1", encoding="ascii")
+    try:
+        deadline = time.monotonic() + within_s
+        while "frozen 1" not in (path / "cgroup.events").read_text(encoding="ascii"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path}: not frozen after {within_s} s")
+            time.sleep(0.005)
+        yield
+    finally:
+        (path / "cgroup.freeze").write_text("0", encoding="ascii")
 
 
 def remove(path: Path, *, within_s: float = 10.0) -> None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lab.faults.injected import FaultDoor, Injected
 from lab.ledger import start_time
 from lab.registry import Registration
 from lab.spots import LabError, MachineSpot, PlaceSpot, Spot, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from lab.faults.model import Fault
 
 __all__ = ["Lab", "LabError", "MachineSpot", "PlaceSpot", "Spot", "until"]
 
@@ -52,8 +58,10 @@ class Lab:
         *,
         accounts: Sequence[str] = ("lab",),
         image: str = "fast",
+        releases: Sequence[str] = (),
         machines: str = "nspawn",
         port: int = 0,
+        snapshot: Path | None = None,
         within_s: float = START_WITHIN_S,
     ) -> Lab:
         """Start a lab in the background and return it when it is ready.
@@ -63,8 +71,10 @@ class Lab:
             folder: The lab's own; its log is written there.
             accounts: Names of the cloud's projects.
             image: `stock` or `fast`.
+            releases: Names of the images to have ready before it is; `debian-12` if none is named.
             machines: `nspawn`, `qemu` or `none`.
             port: Of the API; 0 for any.
+            snapshot: Folder of a saved lab that is stood up again; accounts, image and machines are then its own.
             within_s: How long to wait.
 
         Raises:
@@ -75,7 +85,10 @@ class Lab:
         log = folder / "serve.log"
         command = [sys.executable, "-m", "lab", "serve", "--name", name, "--dir", str(folder.resolve())]
         command += ["--port", str(port), "--image", image, "--machines", machines]
+        if snapshot is not None:
+            command += ["--snapshot", str(snapshot.resolve())]
         command += [word for account in accounts for word in ("--account", account)]
+        command += [word for release in releases for word in ("--release", release)]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
@@ -145,6 +158,11 @@ class Lab:
         """The cloud's projects and what opens them."""
         return dict(self._papers["tokens"])
 
+    @property
+    def readers(self) -> dict[str, str]:
+        """The cloud's projects and what may read them, and no more: tokens for whoever only looks."""
+        return dict(self._papers["readers"])
+
     def world(self) -> dict[str, Any]:
         """Return where everything is, as of now."""
         return self._read("world.json")
@@ -171,6 +189,57 @@ class Lab:
         fresh = folder.with_name(".published.new")
         fresh.write_text("".join(lines), encoding="ascii")
         fresh.replace(folder / "published")
+
+    def inject(self, fault: Fault) -> Injected:
+        """Begin a fault of `lab.faults.model`, or change it if it has begun; `with` heals it at the end.
+
+        Raises:
+            FaultError: What it names is not there, or can't have it.
+        """
+        return self._fault_door.inject(fault)
+
+    def faults(self) -> tuple[Fault, ...]:
+        """Return what is wrong in the lab's world, the oldest first."""
+        return self._fault_door.faults()
+
+    def heal(self, name: str | None = None) -> None:
+        """End the fault of this name, or every one."""
+        if name is None:
+            self._fault_door.heal_all()
+        else:
+            self._fault_door.heal(name)
+
+    @property
+    def _fault_door(self) -> FaultDoor:
+        return FaultDoor(control=self.control, token=self.control_token)
+
+    def ask(self, verb: str, **words: str) -> Any:
+        """Ask the lab's own door to do something, and return its answer.
+
+        Raises:
+            LabError: It can't be done now.
+        """
+        request = urllib.request.Request(  # noqa: S310 - the lab's own address on the loopback interface
+            f"{self.control}/{verb}",
+            data=json.dumps(words).encode(),
+            headers={"Authorization": f"Bearer {self.control_token}"},
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise
+            raise LabError(json.load(error)["error"]) from error
+
+    def save(self, folder: Path) -> None:
+        """Save the running lab, which goes on, into a new folder: machines, cloud and tokens, all of one moment.
+
+        Raises:
+            LabError: Its machines are no virtual ones, or something failed.
+        """
+        folder.mkdir(mode=0o700)
+        self.ask("snapshot", folder=str(folder.resolve()))
 
     def stop(self) -> None:
         """End the lab and wait until nothing is left of it."""

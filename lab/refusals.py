@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     import socket
 
 TUN = Path("/dev/net/tun")
+LOOP = Path("/dev/loop-control")
 PROGRAMS = (
     "apt-config",
     "apt-ftparchive",
     "apt-get",
     "dnsmasq",
     "gpg",
+    "mke2fs",
     "mmdebstrap",
     "mount",
     "nft",
@@ -31,7 +33,7 @@ PROGRAMS = (
     "unshare",
     "wireguard-go",
 )
-VIRTUAL_PROGRAMS = ("lz4", "mke2fs", "qemu-img", "qemu-system-x86_64")
+VIRTUAL_PROGRAMS = ("lz4", "qemu-img", "qemu-system-x86_64", "zstd")
 
 
 def check_user(user_id: int | None = None) -> None:
@@ -45,6 +47,12 @@ def check_tun(device: Path = TUN) -> None:
     """Refuse a machine without TUN devices: WireGuard in user space is made of them."""
     if not (device.exists() and stat.S_ISCHR(device.stat().st_mode)):
         raise RefusalError(f"{device}: not found, allowed: a character device; run: modprobe tun")
+
+
+def check_loop(device: Path = LOOP) -> None:
+    """Refuse a machine without loop devices: each machine's disk is a file."""
+    if not (device.exists() and stat.S_ISCHR(device.stat().st_mode)):
+        raise RefusalError(f"{device}: not found, allowed: a character device; run: modprobe loop")
 
 
 def check_programs(programs: tuple[str, ...] = PROGRAMS, *, remedy: str = "./setup") -> None:
@@ -88,4 +96,6 @@ def check_machine(*, virtual: bool = False) -> None:
     check_programs()
     if virtual:
         check_programs(VIRTUAL_PROGRAMS, remedy="./setup vm")
+    else:
+        check_loop()
     check_cgroups()

@@ -161,6 +161,18 @@ class MachineSpot(Spot):
             return enter_command(pid, program, user=user)
         return door_command(door, login_command(program, user=user))
 
+    def shell_command(self) -> list[str]:
+        """Return the command that opens a shell in the machine, on the caller's terminal.
+
+        Raises:
+            LabError: It is off.
+        """
+        program = ["bash", "--login"]
+        door = self.door
+        if door is None or self.leader_pid is None:
+            return self.command(program)
+        return door_command(door, login_command(program), kind="terminal")
+
     def has(self, path: str) -> bool:
         """Tell whether there is a file at an absolute path in the machine; not while it is off or does not answer."""
         with contextlib.suppress(LabError, OSError, subprocess.TimeoutExpired):

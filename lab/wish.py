@@ -49,6 +49,7 @@ class Wish:
         boot: Counts power-ons, resets and reboots asked for at the API: a higher number is a new boot.
         rebuild: Counts rebuilds: a higher number is a new, empty disk.
         firewall: The rules of all firewalls applied; None if none is applied, so that everything passes.
+        own_image: Id of the project's own image that the disk is a copy of; None for the system image alone.
     """
 
     server_id: int
@@ -65,3 +66,39 @@ class Wish:
     boot: int
     rebuild: int
     firewall: tuple[Rule, ...] | None
+    own_image: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeWish:
+    """One volume that shall exist.
+
+    Args:
+        volume_id: Hetzner's id; the device's name in a machine is made of it.
+        size_gb: In GB of 1024^3 bytes; it only grows.
+        format: What it is formatted with when it is made; None leaves it empty.
+        server_id: The server that it is plugged into, or None.
+        automount: Mounted by itself in that server.
+    """
+
+    volume_id: int
+    size_gb: int
+    format: Literal["ext4", "xfs"] | None
+    server_id: int | None
+    automount: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageWish:
+    """One image that shall exist: a copy of a server's disk at the moment when the wish first was heard."""
+
+    image_id: int
+    server_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """All disks beside the servers' own that shall exist."""
+
+    volumes: tuple[VolumeWish, ...] = ()
+    images: tuple[ImageWish, ...] = ()

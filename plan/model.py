@@ -250,6 +250,7 @@ class Host:
         setup: Its own cloud-config (an origin's).
         ssh: SSH answers somewhere; without, the host changes by replacement only.
         break_glass_key: The operator's SSH key.
+        masked_units: Units of its system that may not run.
     """
 
     name: str
@@ -275,6 +276,7 @@ class Host:
     setup: str | None
     ssh: bool
     break_glass_key: str | None
+    masked_units: tuple[str, ...]
 
     @property
     def hidden(self) -> bool:

@@ -15,6 +15,7 @@ from plan.jurisdiction import country_of, waived_pairs
 from plan.model import Host, Plan, Site
 from plan.passages import find_passages
 from plan.stack import Origin, Shield
+from plan.tables import images
 from plan.topology import Topology
 from plan.warnings import find_warnings
 
@@ -124,4 +125,5 @@ class _Planner:
             setup=setup,
             ssh=ssh,
             break_glass_key=self.stack.break_glass.public_key if self.stack.break_glass else None,
+            masked_units=images()[facts.image].masked_units,
         )

@@ -46,6 +46,8 @@ RULES: Final[tuple[Rule, ...]] = ("country", "account", "company", "home", "pare
 Role = Literal["shield", "origin"]
 Family = Literal["ipv4", "ipv6"]
 Addresses = Literal["keep", "release"]
+# Those that the tests deploy; docs/releases.md says what was seen on each.
+Image = Literal["debian-12", "debian-13"]
 Ssh = Literal["off", "tunnel"] | Annotated[tuple[Network, ...], Field(min_length=1)]
 PartyRole = Literal["state", "ci", "dns", "ca"]
 
@@ -127,7 +129,8 @@ class Server(Strict):
         location: Hetzner's name of the place (`fsn1`).
         country: ISO 3166 code; needed only for a location that is newer than our table.
         server_type: Hetzner's name of the machine.
-        image: Hetzner's name of the operating system.
+        image: Hetzner's name of the operating system. Another one replaces the server. The default stays as it is
+            when a release comes out: it would replace every server whose stack file names none.
         families: Its public addresses: `ipv4`, `ipv6` or both.
         description: For people.
         wireguard: Its own choices for its tunnels.
@@ -138,7 +141,7 @@ class Server(Strict):
     location: PlaceName
     country: Country | None = None
     server_type: TypeName = "cx23"
-    image: Literal["debian-12"] = "debian-12"
+    image: Image = "debian-12"
     families: Annotated[tuple[Family, ...], at_least_one("family, ipv4 or ipv6")] = ("ipv4", "ipv6")
     description: Text | None = None
     wireguard: WireGuard = WireGuard()

@@ -56,6 +56,20 @@ def blocs() -> Mapping[str, frozenset[str]]:
     return {name: members(name) for name in raw}
 
 
+@dataclass(frozen=True, kw_only=True)
+class HostImage:
+    """What differs on a host by its image; `masked_units` are systemd's, and may not run there."""
+
+    masked_units: tuple[str, ...]
+
+
+@cache
+def images() -> Mapping[str, HostImage]:
+    """Return the images that a host may be made from, by Hetzner's name."""
+    raw = tomllib.loads(files("plan").joinpath("facts/images.toml").read_text(encoding="utf-8"))
+    return {name: HostImage(masked_units=tuple(facts["masked_units"])) for name, facts in raw.items()}
+
+
 @cache
 def hetzner() -> ProviderTable:
     """Return what Hetzner's Cloud offers."""

@@ -1,15 +1,25 @@
 """Seal what is pure: only a test marked `lab` may start a process or open a connection.
 
 The default run has two workers. Tests that share a lab stay together on one of them, the longest of these first.
+
+The end-to-end tests run on either kind of machine: `--machines=vm` has them on virtual ones, with Debian's own kernel.
 """
 
 from __future__ import annotations
 
 import socket
 import subprocess
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from hypothesis import settings
+
+# An example takes as long as the machine is busy: a limit in milliseconds would fail tests that state no time.
+settings.register_profile("farshore", deadline=None)
+settings.load_profile("farshore")
+
+if TYPE_CHECKING:
+    from tools.lab import Machines
 
 
 class Unsealed(BaseException):
@@ -21,13 +31,43 @@ def _refuse(*arguments: Any, **_: Any) -> NoReturn:
 
 
 # Folder -> where its tests run: folders of one name share a worker, and so the labs of its session.
-TOGETHER = {"first_light": "deployed", "machines": "machines", "internet": "machines"}
+TOGETHER = {
+    "first_light": "deployed",
+    "machines": "machines",
+    "internet": "machines",
+    "lab_faults": "machines",
+    "firewall": "firewall",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller choose what the end-to-end tests run on, and which engine deploys in them."""
+    parser.addoption(
+        "--machines", choices=["nspawn", "vm"], default="nspawn", help="of the deployment: nspawn (default), or vm"
+    )
+    parser.addoption(
+        "--engine",
+        choices=("any", "stand-in", "pulumi"),
+        default="any",
+        help="what deploys in tests/first_light: the lab's stand-in, or the `pulumi` on PATH; by default what is there",
+    )
+
+
+@pytest.fixture(scope="session")
+def machines(request: pytest.FixtureRequest) -> Machines:
+    """What the end-to-end tests run on."""
+    chosen: Machines = request.config.getoption("--machines")
+    return chosen
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one lab together, and begin with the longest group."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of one lab together, begin with the longest group, and know what else the options ask for."""
     for item in items:
+        if item.get_closest_marker("births") and config.getoption("--machines") == "vm":
+            item.add_marker(pytest.mark.long)
+        if config.getoption("--engine") == "pulumi" and item.path.parent.name == "first_light":
+            item.add_marker(pytest.mark.pulumi)
         group = TOGETHER.get(item.path.parent.name)
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,43 @@ OPERATOR_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERIT
 def cases() -> dict[str, Plan]:
     """Return the deployments whose trees are kept."""
     press = SMALLEST["origins"]["press"]
+    device_keys = [base64.b64encode(bytes([number]) * 32).decode() for number in (9, 10, 11)]
     return {
         "smallest": planned(),
+        "connected": planned(
+            changed(
+                shields__ashburn={"slot": 1, "account": "edge", "location": "ash"},
+                origins__press__shields=["falkenstein", "ashburn"],
+                origins__press__lans={
+                    "office": {"network": "192.168.7.0/24", "nat": True, "from": ["db"], "ports": [9100]}
+                },
+                origins__db={**press, "slot": 3, "services": {"sql": {"port": 5432, "from": ["press", "branch"]}}},
+                operators={
+                    "laptop": {
+                        "slot": 200,
+                        "public_key": device_keys[0],
+                        "tunnel": "full",
+                        "reach": ["press", "db/ssh", "office", "branch"],
+                        "dns": ["9.9.9.9"],
+                        "until": "2027-06-30",
+                    },
+                    "phone": {"slot": 201, "public_key": device_keys[1], "reach": ["press/web"]},
+                },
+                gateways={
+                    "site": {
+                        "slot": 210,
+                        "public_key": device_keys[2],
+                        "shields": ["falkenstein"],
+                        "lans": {"branch": {"network": "192.168.8.0/24", "from": ["office"]}},
+                    }
+                },
+            )
+        ),
         "setup": planned(changed(origins__press__setup="press.yaml"), {"press.yaml": SETUP}),
         "break-glass": planned(
             changed(break_glass={"public_key": OPERATOR_KEY, "sources": ["192.0.2.0/24", "2001:db8:1::/48"]})
         ),
+        "debian-13": planned(changed(shields__falkenstein__image="debian-13", origins__press__image="debian-13")),
         "two-shields": planned(
             changed(
                 shields__ashburn={"slot": 1, "account": "edge", "location": "ash"},

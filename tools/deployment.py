@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BORN: Final = "var/lib/farshore/born"
 BIRTH_WITHIN_S: Final = 180.0
+VIRTUAL_BIRTH_WITHIN_S: Final = 420.0  # without KVM
 PAGE_WITHIN_S: Final = 60.0
 
 
@@ -90,7 +91,10 @@ def await_birth(lab: Lab, hosts: Hosts, console: Console) -> None:
         TimeoutError: One was not born in time; with the end of its console.
     """
     waiting = {host.server_name: host for host in hosts.all}
-    deadline = time.monotonic() + BIRTH_WITHIN_S
+    virtual = lab.world()["virtual"]
+    within_s = VIRTUAL_BIRTH_WITHIN_S if virtual else BIRTH_WITHIN_S
+    every_s = 2.0 if virtual else 0.1  # a virtual machine has to be asked, and its answer costs it a moment
+    deadline = time.monotonic() + within_s
     with console.status("waiting for the hosts") as status:
         while waiting:
             for server, host in tuple(waiting.items()):
@@ -101,8 +105,8 @@ def await_birth(lab: Lab, hosts: Hosts, console: Console) -> None:
             if waiting and time.monotonic() > deadline:
                 server = next(iter(waiting))
                 tail = "\n".join(lab.machine(server).console.splitlines()[-15:])
-                raise TimeoutError(f"{server}: not born within {BIRTH_WITHIN_S:.0f} s; its console ends:\n{tail}")
-            time.sleep(0.1)
+                raise TimeoutError(f"{server}: not born within {within_s:.0f} s; its console ends:\n{tail}")
+            time.sleep(every_s)
 
 
 def _is_born(lab: Lab, server: str) -> bool:

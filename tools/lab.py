@@ -4,8 +4,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import typer
 import yaml
@@ -13,15 +14,22 @@ from rich.console import Console
 
 from lab.client import Lab, LabError
 from lab.machines.image import ImageError, ensure_image
+from lab.machines.qemu_image import ensure_virtual_image
+from lab.machines.recipe import RELEASES
 from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
+from plan.stack import Server
 from tools.deployment import await_birth, await_page, hosts_of, show_summary
+from tools.lab_faults import app as faults
+from tools.snapshot import check_source, restore_deployment, save_deployment
 from tools.workspace import ROOT, EngineError, Workspace
 
 app = typer.Typer(no_args_is_help=True, help="A whole deployment on this machine, with no account and no cost.")
+app.add_typer(faults)
 console = Console(highlight=False)
 Name = Annotated[str, typer.Option(help="The lab's name; several stand side by side.")]
 LABS = ROOT / ".lab"
+Machines: TypeAlias = Literal["nspawn", "vm"]
 T = TypeVar("T")
 
 
@@ -31,9 +39,28 @@ def up(
     stack_file: Annotated[Path, typer.Option(readable=False, help="What to deploy.")] = ROOT / "Pulumi.lab.yaml",
     image: Annotated[Literal["stock", "fast"], typer.Option(help="stock: packages come by cloud-init.")] = "fast",
     port: Annotated[int, typer.Option(help="Of the cloud's API; 0 for any.")] = 0,
+    machines: Annotated[
+        Machines | None, typer.Option(help="nspawn: seconds; vm: Debian's own kernel, minutes.")
+    ] = None,
 ) -> None:
     """Deploy, and say where the page is. Run again, it changes what has changed and nothing else."""
-    _refusing(lambda: _up(name, stack_file, image, port))
+    _refusing(lambda: _up(_Wanted(name, stack_file, image, machines, port)))
+
+
+@app.command()
+def snapshot(folder: Annotated[Path, typer.Argument(help="A new one.")], name: Name = "lab") -> None:
+    """Save a lab of virtual machines as it runs, with all that belongs to it; it holds every secret of the lab."""
+    _refusing(lambda: _snapshot(name, folder))
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `snapshot` has made.")],
+    name: Name = "lab",
+    port: Annotated[int, typer.Option(help="Of the cloud's API; 0 for any.")] = 0,
+) -> None:
+    """Stand a saved lab up again, in seconds, under this or another name."""
+    _refusing(lambda: _restore(name, folder, port))
 
 
 @app.command()
@@ -64,32 +91,70 @@ def shell(host: str, name: Name = "lab") -> None:
     """Open a shell on a host."""
     lab = _refusing(lambda: Lab.open(_folder(name)))
     server = _refusing(lambda: hosts_of(lab).named(host)).server_name
-    _become(_refusing(lambda: lab.machine(server).command(["bash", "--login"])))
+    _become(_refusing(lab.machine(server).shell_command))
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def pulumi(arguments: list[str], name: Name = "lab") -> None:
     """Run the engine with this lab's state: farshore lab pulumi stack output."""
     lab = _refusing(lambda: Lab.open(_folder(name)))
-    work = _workspace(lab)
+    work = Workspace.of_lab(lab)
     os.chdir(work.project)
     os.execve(work.engine, [work.engine, *arguments], work.environment)  # noqa: S606 - the caller's own terminal
 
 
-def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int) -> None:
-    folder = _folder(name)
-    unfinished = folder / "unfinished"
+@dataclass(frozen=True)
+class _Wanted:
+    """What `up` is asked for; `machines` is None for whatever the lab has."""
+
+    name: str
+    stack_file: Path
+    image: Literal["stock", "fast"]
+    machines: Machines | None
+    port: int
+
+
+def _snapshot(name: str, folder: Path) -> None:
+    lab = Lab.open(_folder(name))
+    if (lab.folder / "unfinished").exists():
+        raise LabError(f"lab {name}: `up` is under way or was interrupted, allowed: a finished one; run `up` again")
+    with console.status("saving"):
+        save_deployment(lab, Workspace.of_lab(lab), folder)
+    console.print(f"lab {name}: saved in {folder}; stand it up again: bin/farshore lab restore --name NAME {folder}")
+
+
+def _restore(name: str, source: Path, port: int) -> None:
+    registration, folder = Registration(name), _folder(name)
+    check_machine(virtual=True)
+    registration.refuse_if_running()
+    check_source(source)
+    if folder.exists():
+        _down(name)
+    with console.status("standing up"):
+        lab = restore_deployment(name, folder, source, port=port)
+    outputs = Workspace.of_lab(lab).outputs()
+    await_page(lab, outputs, console)
+    show_summary(name, hosts_of(lab), outputs, console)
+
+
+def _up(wanted: _Wanted) -> None:
+    name, folder = wanted.name, _folder(wanted.name)
+    unfinished, failed = folder / "unfinished", folder / "failed"
     if unfinished.exists():
         console.print(f"lab {name}: an earlier `up` was interrupted; removing what it left")
         _down(name)
-    lab = _open_or_start(name, stack_file, image, port)
+    lab = _open_or_start(wanted)
     unfinished.touch()
-    work = _workspace(lab)
-    work.prepare(stack_file, lab.tokens)
-    code = work.show("up", "--yes", "--skip-preview", "--suppress-outputs")
+    work = Workspace.of_lab(lab)
+    work.prepare(wanted.stack_file, lab.tokens)
+    # After a failed one the state can have what no account ever saw.
+    code = work.show("up", "--yes", "--skip-preview", "--suppress-outputs", *(["--refresh"] if failed.exists() else []))
     if code:
+        failed.touch()
         unfinished.unlink()
+        sys.stderr.write(f"{_next_after_failure(name)}\n")
         raise typer.Exit(code)
+    failed.unlink(missing_ok=True)
     outputs = work.outputs()
     lab.publish_names(_names(outputs))
     hosts = hosts_of(lab)
@@ -99,21 +164,54 @@ def _up(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int)
     show_summary(name, hosts, outputs, console)
 
 
-def _open_or_start(name: str, stack_file: Path, image: Literal["stock", "fast"], port: int) -> Lab:
+def _next_after_failure(name: str) -> str:
+    other = f" --name {name}" if name != "lab" else ""
+    return (
+        f"lab {name}: `up` failed as said above; its cause mended: bin/farshore lab repair{other}, "
+        f"then bin/farshore lab up{other} (docs/repair.md)"
+    )
+
+
+def _open_or_start(wanted: _Wanted) -> Lab:
     """Return the lab of this name, started if it does not run."""
-    folder = _folder(name)
+    name, folder, virtual = wanted.name, _folder(wanted.name), wanted.machines == "vm"
+    images = images_of(wanted.stack_file)
     try:
-        return Lab.open(folder)
+        lab = Lab.open(folder)
     except LabError:
         Registration(name)  # a bad name, a wrong user or a missing program is refused before anything is made
-        check_machine()
-    accounts = accounts_of(stack_file)
+        check_machine(virtual=virtual)
+    else:
+        _check_machines(lab, wanted)
+        _ensure_images(images, wanted)
+        return lab
+    accounts = accounts_of(wanted.stack_file)
     if folder.exists():
         _down(name)
-    ensure_image(image, say=console.print)
-    lab = Lab.start(name, folder, accounts=accounts, image=image, port=port)
+    _ensure_images(images, wanted)
+    driver = "qemu" if virtual else "nspawn"
+    lab = Lab.start(
+        name, folder, accounts=accounts, image=wanted.image, releases=images, machines=driver, port=wanted.port
+    )
     console.print(f"lab {name}: cloud API at {lab.endpoint}, accounts {', '.join(lab.tokens)}")
     return lab
+
+
+def _ensure_images(names: tuple[str, ...], wanted: _Wanted) -> None:
+    """Build what is missing here, where it is seen; the lab would do it as well, and say so in its log."""
+    for name in names:
+        image = ensure_image(wanted.image, release=RELEASES[name], say=console.print)
+        if wanted.machines == "vm":
+            ensure_virtual_image(image, release=image.release.codename, say=console.print)
+
+
+def _check_machines(lab: Lab, wanted: _Wanted) -> None:
+    found = "vm" if lab.world()["virtual"] else "nspawn"
+    if wanted.machines not in {None, found}:
+        raise LabError(
+            f"machines: {wanted.machines}, allowed: {found}, which lab {lab.name!r} has; "
+            f"end it first: bin/farshore lab down --name {lab.name}"
+        )
 
 
 def _down(name: str) -> None:
@@ -128,10 +226,6 @@ def _folder(name: str) -> Path:
     return LABS / name
 
 
-def _workspace(lab: Lab) -> Workspace:
-    return Workspace(folder=lab.folder / "pulumi", stack=lab.name, endpoint=lab.endpoint)
-
-
 def accounts_of(stack_file: Path) -> tuple[str, ...]:
     """Return the names of a stack file's accounts: the cloud projects that the lab has to have."""
     try:
@@ -141,6 +235,18 @@ def accounts_of(stack_file: Path) -> tuple[str, ...]:
         raise LabError(f"{stack_file}: {error.strerror}, allowed: a stack file; name another") from error
     except (yaml.YAMLError, KeyError, TypeError):
         return ("lab",)  # what is wrong with it is the program's to say
+
+
+def images_of(stack_file: Path) -> tuple[str, ...]:
+    """Return the images that a stack file's servers boot from, of those that the lab has."""
+    default = str(Server.model_fields["image"].default)
+    try:
+        config: Any = yaml.safe_load(stack_file.read_text(encoding="utf-8"))["config"]
+        hosts = [*config["farshore:shields"].values(), *config["farshore:origins"].values()]
+        wanted = {host.get("image", default) for host in hosts}
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        wanted = {default}  # what is wrong with it is the program's to say
+    return tuple(sorted(wanted & RELEASES.keys())) or (default,)
 
 
 def _names(outputs: dict[str, Any]) -> dict[str, list[str]]:

@@ -1,44 +1,32 @@
 """One cloud account as `farshore repair` sees it: what stands in it, by id, and the few things done to it.
 
-Public addresses are never read here, so that none of a hidden host can be printed.
+A host's public addresses are not read. Firewalls' rules, where those of a hidden host can stand, are, and not shown.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from hcloud import APIException, Client
-from hcloud.actions import ActionException
+from hcloud.actions import ActionException, ActionFailedException
+from hcloud.firewalls import FirewallResource
+
+from tools.repair_model import KINDS, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Kind = Literal["server", "primary_ip", "firewall", "ssh_key"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-"""In the order of removal: a server frees its addresses and its firewall."""
+    from hcloud.firewalls import BoundFirewall
+    from hcloud.primary_ips import BoundPrimaryIP
+    from hcloud.servers import BoundServer
+    from hcloud.ssh_keys import BoundSSHKey
+
+    from tools.repair_model import Kind
+
 ACTION_POLL_S: Final = 0.5
+QUIET_STATUS: Final = frozenset({"running", "off"})
 REQUEST_WITHIN_S: Final = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """One object at the API.
-
-    Args:
-        host: By its label; empty without one.
-        stack: By its label; empty without one.
-        off: A server without power.
-    """
-
-    account: str
-    kind: Kind
-    id: int
-    name: str
-    host: str
-    stack: str
-    off: bool
 
 
 class Account:
@@ -70,13 +58,24 @@ class Account:
             return tuple(self._found(kind, thing) for kind in KINDS for thing in self._door(kind).get_all())
 
     def remove(self, thing: Found) -> None:
-        """Delete one object, and a server with all that is on it.
+        """Delete one object, and a server with all that is on it; one that is gone already is well.
+
+        A server is locked while something is under way, and one whose creation was cut off may still be: that is
+        awaited first.
 
         Raises:
             AccountError: The account refused.
         """
         with self._explaining(f"removing {thing.kind} {thing.name!r}"):
-            done = self._door(thing.kind).get_by_id(thing.id).delete()
+            try:
+                bound = self._door(thing.kind).get_by_id(thing.id)
+                if thing.kind == "server":
+                    _await_quiet(bound)
+                done = bound.delete()
+            except APIException as error:
+                if error.code != "not_found":
+                    raise
+                return
             if thing.kind == "server":
                 done.wait_until_finished()
 
@@ -87,7 +86,35 @@ class Account:
             AccountError: The account refused.
         """
         with self._explaining(f"starting {thing.kind} {thing.name!r}"):
-            self._client.servers.get_by_id(thing.id).power_on().wait_until_finished()
+            server = self._client.servers.get_by_id(thing.id)
+            _await_quiet(server)
+            server.power_on().wait_until_finished()
+
+    def attach(self, server: Found, missing: tuple[Found, ...]) -> None:
+        """Give a server its firewall back, and then its addresses, for which it is switched off and on.
+
+        Raises:
+            AccountError: The account refused.
+        """
+        with self._explaining(f"attaching to server {server.name!r}"):
+            bound = self._client.servers.get_by_id(server.id)
+            _await_quiet(bound)
+            for thing in missing:
+                if thing.kind == "firewall":
+                    resource = FirewallResource(type=FirewallResource.TYPE_SERVER, server=bound)
+                    for action in self._client.firewalls.get_by_id(thing.id).apply_to_resources([resource]):
+                        action.wait_until_finished()
+            addresses = [thing for thing in missing if thing.kind == "primary_ip"]
+            if not addresses:
+                return
+            if not server.off:
+                bound.power_off().wait_until_finished()
+            try:
+                for thing in addresses:
+                    address = self._client.primary_ips.get_by_id(thing.id)
+                    address.assign(assignee_id=server.id, assignee_type="server").wait_until_finished()
+            finally:
+                bound.power_on().wait_until_finished()
 
     def _door(self, kind: Kind) -> Any:
         """Return the client's part for one kind; the parts share methods, but no type."""
@@ -101,6 +128,7 @@ class Account:
 
     def _found(self, kind: Kind, thing: Any) -> Found:
         labels = thing.labels or {}
+        status = thing.status if kind == "server" else "running"
         return Found(
             account=self.name,
             kind=kind,
@@ -108,7 +136,10 @@ class Account:
             name=str(thing.name),
             host=labels.get("farshore-host", ""),
             stack=labels.get("farshore-stack", ""),
-            off=kind == "server" and thing.status == "off",
+            off=status == "off",
+            busy=status not in QUIET_STATUS,
+            created=thing.created,
+            traits={"name": thing.name, "labels": dict(labels), **_TRAITS[kind](thing)},
         )
 
     @contextmanager
@@ -127,6 +158,63 @@ class Account:
             raise AccountError(
                 f"account {self.name}: {doing}: no answer ({type(error).__name__}), allowed: one; run repair again"
             ) from error
+
+
+def _server_traits(server: BoundServer) -> dict[str, Any]:
+    image, public = server.image, server.public_net
+    block: dict[str, Any] = {}
+    for side, address in (
+        ("ipv4", public.primary_ipv4 if public else None),
+        ("ipv6", public.primary_ipv6 if public else None),
+    ):
+        block |= {f"{side}Enabled": address is not None}
+        if address is not None:
+            block |= {side: address.id}
+    return {
+        "serverType": server.server_type.name if server.server_type else None,
+        "image": (image.name or str(image.id)) if image else None,
+        "location": server.location.name if server.location else None,
+        "firewallIds": sorted(one.firewall.id for one in (public.firewalls if public else None) or ()),
+        "publicNets": [block],
+    }
+
+
+def _address_traits(address: BoundPrimaryIP) -> dict[str, Any]:
+    return {
+        "type": address.type,
+        "location": address.location.name if address.location else None,
+        "autoDelete": address.auto_delete,
+    }
+
+
+def _firewall_traits(firewall: BoundFirewall) -> dict[str, Any]:
+    named = {"direction": "direction", "protocol": "protocol", "port": "port", "description": "description"}
+    named |= {"source_ips": "sourceIps", "destination_ips": "destinationIps"}
+    rules = [
+        {ours: value for theirs, ours in named.items() if (value := getattr(rule, theirs))}
+        for rule in firewall.rules or ()
+    ]
+    return {"rules": rules}
+
+
+def _key_traits(key: BoundSSHKey) -> dict[str, Any]:
+    return {"publicKey": key.public_key}
+
+
+# What a program can ask for, in Pulumi's names, by kind.
+_TRAITS: Final[dict[Kind, Any]] = {
+    "server": _server_traits,
+    "primary_ip": _address_traits,
+    "firewall": _firewall_traits,
+    "ssh_key": _key_traits,
+}
+
+
+def _await_quiet(server: BoundServer) -> None:
+    """Wait until no action of a server is under way; whether one fails is not our business."""
+    for action in server.get_actions(status=["running"]):
+        with suppress(ActionFailedException):
+            action.wait_until_finished()
 
 
 class AccountError(Exception):

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from tools.repair_account import KINDS, Account
-from tools.repair_state import find_differences, read_state
-from tools.workspace import Workspace
+from tools.repair_account import Account
+from tools.repair_adoption import with_adopted
+from tools.repair_compare import find_differences, orphans
+from tools.repair_model import ACCOUNT_UNKNOWN, KINDS
+from tools.repair_state import parse_export, read_state
+from tools.repair_wishes import faults_of, read_wishes
+from tools.workspace import EngineError, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tools.repair_state import Difference, Known
+    from tools.repair_model import Difference, Found, State, Wish
+
+    Say = Callable[[str], None]
 
 HETZNER: Final = "https://api.hetzner.cloud/v1"
+ROUNDS: Final = 4
+"""Addresses, keys and firewalls are adopted before the servers that name them; two rounds do, as a rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +58,16 @@ class Look:
     """What was seen at one moment.
 
     Args:
-        known: What the state has of the accounts.
+        state: What the state has of the accounts.
         differences: Empty when all is well.
     """
 
-    known: tuple[Known, ...]
+    state: State
     differences: tuple[Difference, ...]
+
+
+class BusyError(Exception):
+    """Another repair of the same stack is at work."""
 
 
 class Patient:
@@ -60,62 +75,141 @@ class Patient:
 
     Args:
         work: The engine's side.
+        adopt: Let the state take over what the program asks for; else every orphan is to be removed.
+        say: Takes a line for each thing done.
     """
 
-    def __init__(self, work: Workspace) -> None:
+    def __init__(self, work: Workspace, *, adopt: bool, say: Say) -> None:
         self._work = work
+        self._adopt = adopt
+        self._say = say
         self._where = ["--stack", work.stack, "--config-file", str(work.stack_file)]
         self._accounts: dict[str, Account] = {}
 
     def look(self) -> Look:
         """Compare the state with the accounts, changing neither; accounts first, so that what is new is in the state.
 
+        Where there are orphans the program is asked what it wants, by a preview.
+
         Raises:
-            EngineError: The state or a token could not be read.
+            EngineError: The state, a token or the program's wishes could not be read.
             AccountError: An account did not answer.
+            StateError: What the engine gave is no state.
+            WishError: What the engine gave is no preview.
         """
         names = json.loads(self._work.run(["config", "get", "farshore:accounts", *self._where]))
         found = [thing for name in names for thing in self._account(name).found()]
-        known = self._known()
-        for name in sorted({row.account for row in known} - set(names)):  # left the stack file, not yet the state
+        state = read_state(parse_export(self._export()))
+        former = {row.account for row in state.known} - set(names) - {ACCOUNT_UNKNOWN}
+        for name in sorted(former):  # left the stack file, not yet the state
             found += self._account(name).found()
-        return Look(known=known, differences=find_differences(bare(self._work.stack), found, known))
+        stack = bare(self._work.stack)
+        wishes = self._wishes() if self._adopt and orphans(stack, found, state) else None
+        return Look(state=state, differences=find_differences(stack, found, state, wishes))
 
-    def mend(self, seen: Look, say: Callable[[str], None]) -> Look:
-        """Refresh the state, power on what is off, remove orphans; return what is left.
+    def mend(self, seen: Look) -> Look:
+        """Refresh the state, attach, remove and adopt orphans, power on; return what is left.
 
         The refresh comes first in any case: it takes the stack's lock, so that what an `up` was making during the
-        first look is in the state by the second. Only what both looks call an orphan is removed.
+        first look is in the state by the second. Only what both looks call an orphan is removed, and only if the first
+        said so: what was to be adopted and can't be any more is left, to be asked about again.
 
         Args:
             seen: The first look.
-            say: Takes a line for each thing done.
 
         Raises:
-            EngineError: The engine refused to refresh.
+            BusyError: Another repair is at work.
+            EngineError: The engine refused; what was done before stays done.
             AccountError: An account refused; what was done before stays done.
         """
-        forget = ["--clear-pending-creates"] if any(one.wrong == "interrupted" for one in seen.differences) else []
-        self._work.run(["refresh", "--yes", "--skip-preview", *self._where, *forget])
-        say("the state is refreshed")
-        now = self.look()
-        for one in now.differences:
-            if one.wrong == "off" and one.found is not None:
-                self._account(one.account).power_on(one.found)
-                say(f"account {one.account}: {one.kind} {one.name!r} is on")
-        before = {(one.account, one.kind, one.id) for one in seen.differences if one.wrong == "orphan"}
-        orphans = [
-            one for one in now.differences if one.wrong == "orphan" and (one.account, one.kind, one.id) in before
-        ]
-        for one in sorted(orphans, key=lambda orphan: KINDS.index(orphan.kind)):
-            assert one.found is not None  # an orphan is an object
-            self._account(one.account).remove(one.found)
-            say(f"account {one.account}: {one.kind} {one.name!r} is removed")
-        return self.look()
+        with self._alone():
+            forget = ["--clear-pending-creates"] if any(one.remedy == "clear" for one in seen.differences) else []
+            self._refresh(*forget)
+            if self._attach(seen):
+                self._refresh()
+            self._say("the state is refreshed")
+            agreed = {one.key for one in seen.differences if one.remedy == "remove"}
+            now = self.look()
+            for _ in range(ROUNDS):
+                if not self._round(now, agreed):
+                    break
+                now = self.look()
+        return now
 
-    def _known(self) -> tuple[Known, ...]:
-        export: Any = json.loads(self._work.run(["stack", "export", "--stack", self._work.stack]))
-        return read_state(export)
+    def _round(self, now: Look, agreed: set[tuple[str, str, int | None]]) -> bool:
+        """Do what can be done after one look; tell whether anything was."""
+        doomed = [one.found for one in now.differences if one.remedy == "remove" and one.key in agreed and one.found]
+        for thing in sorted(doomed, key=lambda orphan: KINDS.index(orphan.kind)):
+            self._account(thing.account).remove(thing)
+            self._told(thing, "is removed")
+        adopted = [one for one in now.differences if one.remedy == "adopt" and not one.early]
+        if adopted:
+            self._take_over(adopted)
+        dark = [one.found for one in now.differences if one.remedy == "power on" and one.found]
+        for thing in dark:
+            self._account(thing.account).power_on(thing)
+            self._told(thing, "is on")
+        return bool(doomed or adopted or dark)
+
+    def _attach(self, seen: Look) -> bool:
+        """Give servers back what the first look missed, for a refresh takes their loss for granted."""
+        lacking = [one for one in seen.differences if one.remedy == "attach"]
+        for one in lacking:
+            assert one.found is not None  # it is an object that lacks something
+            self._account(one.account).attach(one.found, one.missing)
+            self._told(one.found, f"has {one.why} again")
+        return bool(lacking)
+
+    def _refresh(self, *flags: str) -> None:
+        self._work.run(["refresh", "--yes", "--skip-preview", *flags, *self._where])
+
+    def _take_over(self, adopted: list[Difference]) -> None:
+        """Put orphans into the state, and let the engine read what they are.
+
+        The state is read and written at once; `stack import` takes the stack's lock.
+        """
+        fresh = with_adopted(parse_export(self._export()), adopted, datetime.now(UTC))
+        self._work.run(["stack", "import", "--stack", self._work.stack], given=json.dumps(fresh), folder=self._home)
+        # A firewall's row is whole as it is, and its rules are to stay the secret that it makes of them.
+        urns = [one.wish.urn for one in adopted if one.wish is not None and one.kind != "firewall"]
+        targets = [word for urn in urns for word in ("--target", urn)]
+        if targets:
+            self._refresh(*targets)
+        for one in adopted:
+            if one.found is not None:
+                self._told(one.found, "is adopted")
+
+    def _told(self, thing: Found, what: str) -> None:
+        self._say(f"account {thing.account}: {thing.kind} {thing.name!r} {what}")
+
+    def _export(self) -> str:
+        return self._work.run(["stack", "export", "--stack", self._work.stack])
+
+    def _wishes(self) -> dict[tuple[str, str, str], Wish]:
+        """Return what the program would create, were the state refreshed first."""
+        self._say("asking the program what it wants of what the state does not know …")
+        try:
+            return read_wishes(self._work.run(["preview", "--json", "--refresh", *self._where]))
+        except EngineError as error:
+            raise EngineError(f"preview: {faults_of(str(error))}") from None
+
+    @property
+    def _home(self) -> Path:
+        """The folder to import from: `stack import` takes no --config-file, and may write beside the Pulumi.yaml."""
+        beside = self._work.stack_file.parent
+        return beside if (beside / "Pulumi.yaml").exists() else self._work.project
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the stack file, so that no other repair of this stack mends at the same time."""
+        with self._work.stack_file.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BusyError(
+                    f"stack {self._work.stack!r}: another repair is at work, allowed: one at a time; wait for it"
+                ) from error
+            yield
 
     def _account(self, name: str) -> Account:
         """Return an account, opened with the token that the stack file holds encrypted."""

@@ -1,125 +1,133 @@
-"""What a stack's state knows, and how that differs from what its accounts hold.
+"""What an exported state knows of the accounts, however odd the export is.
 
-Pure: an exported state and a list of objects in, differences out.
+Pure. A row that can't be read is passed over: what it stands for then shows as an orphan, which names it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from tools.repair_model import ACCOUNT_UNKNOWN, TYPES, Known, Pending, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tools.repair_account import Found, Kind
-
-TYPES: Final[dict[str, Kind]] = {
-    "hcloud:index/server:Server": "server",
-    "hcloud:index/primaryIp:PrimaryIp": "primary_ip",
-    "hcloud:index/firewall:Firewall": "firewall",
-    "hcloud:index/sshKey:SshKey": "ssh_key",
-}
-Wrong = Literal["orphan", "gone", "off", "unfinished", "interrupted"]
-WORDS: Final[dict[Wrong, str]] = {
-    "orphan": "at the account, but not in the state",
-    "gone": "in the state, but not at the account",
-    "off": "a server without power",
-    "unfinished": "made, but a later step or change failed",
-    "interrupted": "the engine ended while it was being made",
-}
+PROVIDERS: Final = "pulumi:providers:"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """One resource of the state.
+class StateError(Exception):
+    """What the engine wrote as the stack's state is none."""
 
-    Args:
-        id: The account's; None while it is being made.
-        name: Pulumi's, the last part of the URN.
-        unfinished: A step after its creation failed.
+
+def parse_export(text: str) -> dict[str, Any]:
+    """Return what `stack export` wrote.
+
+    Raises:
+        StateError: It is no JSON, or no export.
     """
-
-    account: str
-    kind: Kind
-    id: int | None
-    name: str
-    unfinished: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One thing that is not as it should be.
-
-    Args:
-        found: The object, where there is one.
-    """
-
-    wrong: Wrong
-    account: str
-    kind: Kind
-    id: int | None
-    name: str
-    found: Found | None = None
+    try:
+        export: Any = json.loads(text)
+    except ValueError as error:
+        raise StateError(f"state: no JSON at position {getattr(error, 'pos', 0)}, {_ALLOWED}") from error
+    if not isinstance(export, dict) or not isinstance(export.get("deployment") or {}, dict):
+        raise StateError(f"state: no deployment in it, {_ALLOWED}")
+    return export
 
 
-def read_state(export: Mapping[str, Any]) -> tuple[Known, ...]:
-    """Return what an exported state knows of the accounts, what was being made last."""
-    deployment = export.get("deployment") or {}
-    rows = [(row, False) for row in deployment.get("resources") or ()]
-    rows += [
-        (operation["resource"], True)
-        for operation in deployment.get("pending_operations") or ()
-        if operation["type"] == "creating"
+_ALLOWED: Final = "allowed: what `pulumi stack export` writes; see that the backend is the right one: pulumi whoami -v"
+
+
+def read_state(export: Mapping[str, Any]) -> State:
+    """Return what an exported state knows of the accounts, and what was under way."""
+    deployment = _mapping(export.get("deployment"))
+    rows = [row for row in _mappings(deployment.get("resources")) if _text(row.get("urn")) and _text(row.get("type"))]
+    pending = [
+        _pending(operation, _mapping(operation.get("resource")))
+        for operation in _mappings(deployment.get("pending_operations"))
     ]
-    return tuple(_known(row, pending=pending) for row, pending in rows if row["type"] in TYPES)
-
-
-def find_differences(stack: str, found: Iterable[Found], known: Iterable[Known]) -> tuple[Difference, ...]:
-    """Return what state and accounts disagree about, and what is not as it should be where they agree.
-
-    Args:
-        stack: Its bare name; objects of other stacks, and those without a label, are nobody's business here.
-        found: Everything in the accounts.
-        known: Everything in the state.
-    """
-    found, known = tuple(found), tuple(known)
-    at_account = {(thing.account, thing.kind, thing.id): thing for thing in found}
-    ids = {(row.account, row.kind, row.id) for row in known if row.id is not None}
-    differences = [
-        _of_found("orphan", thing) for key, thing in at_account.items() if key not in ids and _is_of(stack, thing)
-    ]
-    for row in known:
-        thing = at_account.get((row.account, row.kind, row.id)) if row.id is not None else None
-        if row.id is None:
-            differences.append(_of_known("interrupted", row))
-        elif thing is None:
-            differences.append(_of_known("gone", row))
-        elif thing.off:
-            differences.append(_of_found("off", thing))
-        elif row.unfinished:
-            differences.append(_of_found("unfinished", thing))
-    return tuple(differences)
-
-
-def _is_of(stack: str, thing: Found) -> bool:
-    """Tell whether Farshore made an object for a stack: both labels, for either alone may be somebody else's."""
-    return thing.stack == stack and bool(thing.host)
-
-
-def _known(row: Mapping[str, Any], *, pending: bool) -> Known:
-    return Known(
-        # The provider's name is farshore-<account>-provider: see components/deployment.py.
-        account=row["provider"].split("::")[-2].removeprefix("farshore-").removesuffix("-provider"),
-        kind=TYPES[row["type"]],
-        id=int(row["id"]) if row.get("id") and not pending else None,
-        name=row["urn"].split("::")[-1],
-        unfinished=bool(row.get("initErrors")),
+    return State(
+        known=tuple(known for row in rows if (known := _known(row)) is not None),
+        pending=tuple(pending),
+        made={row["urn"]: moment(row.get("created")) for row in rows},
+        references=frozenset(f"{row['urn']}::{row.get('id')}" for row in rows if row["type"].startswith(PROVIDERS)),
     )
 
 
-def _of_found(wrong: Wrong, thing: Found) -> Difference:
-    return Difference(wrong=wrong, account=thing.account, kind=thing.kind, id=thing.id, name=thing.name, found=thing)
+def account_of(provider: object) -> str:
+    """Return the account whose provider a reference names, `?` where that can't be told.
+
+    The provider's name is farshore-<account>-provider: see components/deployment.py.
+    """
+    parts = _text(provider).split("::")
+    name = parts[-2] if len(parts) > 2 else ""
+    account = name.removeprefix("farshore-").removesuffix("-provider")
+    return account if account and account != name else ACCOUNT_UNKNOWN
 
 
-def _of_known(wrong: Wrong, row: Known) -> Difference:
-    return Difference(wrong=wrong, account=row.account, kind=row.kind, id=row.id, name=row.name)
+def moment(text: object) -> datetime | None:
+    """Return a time of the state or of the API, None where there is none that can be read."""
+    try:
+        found = datetime.fromisoformat(_text(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _known(row: Mapping[str, Any]) -> Known | None:
+    kind = TYPES.get(row["type"])
+    identity = _number(row.get("id"))
+    if kind is None or identity is None:
+        return None
+    inputs = _mapping(row.get("inputs"))
+    networks = _mappings(inputs.get("publicNets"))
+    absent = bool(row.get("pendingReplacement"))
+    return Known(
+        account=account_of(row.get("provider")),
+        kind=kind,
+        id=identity,
+        name=row["urn"].split("::")[-1],
+        unfinished=bool(row.get("initErrors") or row.get("delete") or absent),
+        absent=absent,
+        foreign=bool(row.get("external")),
+        firewalls=_numbers(inputs.get("firewallIds")),
+        addresses=_numbers(network.get(side) for network in networks for side in ("ipv4", "ipv6")),
+    )
+
+
+def _pending(operation: Mapping[str, Any], row: Mapping[str, Any]) -> Pending:
+    urn, token = _text(row.get("urn")), _text(row.get("type"))
+    return Pending(
+        doing=_text(operation.get("type")) or "unknown",
+        account=account_of(row.get("provider")),
+        kind=TYPES.get(token) or token.rpartition(":")[2] or "resource",
+        name=urn.split("::")[-1],
+    )
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int | None:
+    """Return an id: the state has numbers as text, as integers and, after a detour by protobuf, as floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _numbers(values: object) -> tuple[int, ...]:
+    items: Iterable[object] = values if not isinstance(values, str | dict) and hasattr(values, "__iter__") else ()
+    return tuple(number for item in items if (number := _number(item)))

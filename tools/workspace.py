@@ -21,6 +21,8 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lab.client import Lab
+
 ROOT = Path(__file__).parents[1]
 STAND_IN = ROOT / "bin" / "pulumi"
 
@@ -40,6 +42,13 @@ class Workspace:
     stack: str
     endpoint: str
     project: Path = ROOT
+
+    @classmethod
+    def of_lab(cls, lab: Lab) -> Workspace:
+        """Return the workspace of a lab's deployment: one that was restored keeps the name of its stack."""
+        folder = lab.folder / "pulumi"
+        kept = [path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in folder.glob("stack/Pulumi.*.yaml")]
+        return cls(folder=folder, stack=kept[0] if kept else lab.name, endpoint=lab.endpoint)
 
     @cached_property
     def engine(self) -> str:

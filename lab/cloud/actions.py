@@ -31,7 +31,7 @@ def look_at(project: Project, action: Action) -> Json:
 
 def settle(project: Project, action: Action) -> None:
     """End an action that was looked at often enough, or that has lasted long enough."""
-    if action.status != "running" or action.endless:
+    if action.status != "running" or action.endless or action.awaits_disk:
         return
     lasted_s = project.now_s() - action.started_s
     if action.polls_left > 0 and lasted_s < project.settings.action_lasts_s:

@@ -1,4 +1,4 @@
-"""The API's read-only part: locations, datacenters, server types, images, prices.
+"""The API's read-only part: locations, datacenters, server types, prices.
 
 Pure. Source: https://docs.hetzner.cloud/reference/cloud#locations and the resources after it.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lab.cloud.catalogue import Catalogue, Datacenter, Image, Location, ServerType
     from lab.cloud.reply import Json
 
-T = TypeVar("T", "Datacenter", "Image", "Location", "ServerType")
+T = TypeVar("T", "Datacenter", "Location", "ServerType")
 HOURS_A_MONTH = 624  # Hetzner's monthly caps are that many times the hourly price
 VAT_PERCENT = 19
 INCLUDED_TRAFFIC_BYTES = 20 * 1024**4
@@ -161,12 +161,5 @@ ROUTES = (
     *_read_only("location", "locations", lambda c: c.locations, lambda _, item: show_location(item), {}),
     *_read_only("datacenter", "datacenters", lambda c: c.datacenters, _show_datacenter, {}),
     *_read_only("server_type", "server_types", lambda c: c.server_types, show_server_type, {}),
-    *_read_only(
-        "image",
-        "images",
-        lambda c: c.images,
-        lambda _, item: show_image(item),
-        {"architecture": lambda i: i.architecture, "type": lambda _: "system", "status": lambda _: "available"},
-    ),
     Route(method="GET", pattern="/pricing", handler=_pricing),
 )

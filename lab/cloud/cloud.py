@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from lab.cloud.catalogue import Catalogue, load_catalogue
+from lab.cloud.disk_reports import end_image_action, end_volume_actions
 from lab.cloud.project import Project
 from lab.cloud.records import State, Tables
 from lab.cloud.reply import ApiError, Reply
 from lab.cloud.settings import Settings
-from lab.cloud.wishes import project_wishes
+from lab.cloud.wishes import image_wishes, project_wishes, volume_wishes
+from lab.wish import Stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +34,10 @@ HOUR_S = 3600
 NOT_IMPLEMENTED = 501
 FORMAT = 1
 STATE: TypeAdapter[State] = TypeAdapter(State)
-LISTED = ("servers", "primary_ips", "ssh_keys", "firewalls", "placement_groups", "volumes", "networks", "zones")
+LISTED = (
+    *("servers", "primary_ips", "floating_ips", "ssh_keys", "firewalls", "placement_groups", "volumes", "networks"),
+    "zones",
+)
 
 
 def _now() -> datetime:
@@ -58,13 +63,13 @@ class Cloud:
 
     Args:
         accounts: Name of each project to the tokens that open it; a token opens one project only.
-        readers: Name of a project to tokens that may only read it: every method but GET is `forbidden`.
+        readers: Name of a project to tokens that may only read it: every method but GET is `token_readonly`.
         settings: The lab's knobs; a test may change its fields at any time.
         catalogue: What can be ordered.
         clock: Returns the time, with its zone.
         password: Returns a new root password.
-        on_change: Called with all wishes after each request that changed them. It runs inside the request:
-            it hands the wishes on and does not wait for the world.
+        on_change: Called with all wishes after each request that changed them, or the stores. It runs inside the
+            request: it hands the wishes on and does not wait for the world.
 
     Attributes:
         unmodelled: `METHOD path` of each request that the lab does not model: a test that leaves one fails.
@@ -121,7 +126,7 @@ class Cloud:
             reply = ApiError("rate_limit_exceeded", "limit of requests per hour reached").reply()
             return replace(reply, headers={**self._rate(0.0), **self._correlation()})
         if method != "GET" and _holder(self.readers, token) is not None:
-            reply = ApiError("forbidden", "insufficient permissions for this request").reply()
+            reply = ApiError("token_readonly", "not allowed because token is readonly").reply()
         else:
             reply = self.projects[account].handle(method, path, query, body)
         if reply.status == NOT_IMPLEMENTED:
@@ -139,6 +144,29 @@ class Cloud:
         """Return every server that shall exist, of all projects, in the order of their ids."""
         wished = [wish for project in self.projects.values() for wish in project_wishes(project)]
         return tuple(sorted(wished, key=lambda wish: wish.server_id))
+
+    def stores(self) -> Stores:
+        """Return every volume and image that shall exist, of all projects, in the order of their ids."""
+        volumes = [wish for project in self.projects.values() for wish in volume_wishes(project)]
+        images = [wish for project in self.projects.values() for wish in image_wishes(project)]
+        return Stores(
+            volumes=tuple(sorted(volumes, key=lambda wish: wish.volume_id)),
+            images=tuple(sorted(images, key=lambda wish: wish.image_id)),
+        )
+
+    def report_volumes(self, found: Mapping[int, tuple[int | None, int]]) -> None:
+        """Take note of how volumes are, so that actions that wait for it can end.
+
+        Args:
+            found: Id to the server that it is plugged into, or None, and its size in GB.
+        """
+        for project in self.projects.values():
+            end_volume_actions(project, found)
+
+    def report_image(self, image_id: int, size_gb: float | None) -> None:
+        """Take note that an image was made, or, without a size, that it can't be; only one `creating` can."""
+        for project in self.projects.values():
+            end_image_action(project, image_id, size_gb)
 
     def report_stopped(self, server_id: int, boot: int | None = None) -> None:
         """Take note that a machine has switched itself off, as `poweroff` on it does.
@@ -203,14 +231,14 @@ class Cloud:
             )
             for name in self.accounts
         }
-        self._told = self.wishes()
+        self._told = self.wishes(), self.stores()
 
     def _tell(self) -> None:
-        wished = self.wishes()
+        wished = self.wishes(), self.stores()
         if wished != self._told:
             self._told = wished
             if self.on_change is not None:
-                self.on_change(wished)
+                self.on_change(wished[0])
 
     def _spend(self, account: str) -> float | None:
         """Take one request from a project's bucket; return what is left, or None where it is empty."""

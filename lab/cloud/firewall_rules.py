@@ -1,7 +1,8 @@
 """Firewall rules: which ones the API takes, and what they mean to a packet.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#firewalls and
-https://docs.hetzner.com/cloud/firewalls/faq (50 rules a firewall, 100 addresses a rule, 5 firewalls a server).
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#firewalls-create-a-firewall (50 rules a firewall, 100
+addresses a rule, descriptions of 255 characters, 500 effective rules). How effective rules are counted is not
+published; the lab counts a rule once for each of its addresses.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lab.cloud.reply import Json
 
 RULES_MAX = 50
+EFFECTIVE_RULES_MAX = 500
 ADDRESSES_MAX = 100
 DESCRIPTION_CHARS_MAX = 255
 PORT_MAX = 65535
@@ -49,6 +51,8 @@ def read_rules(wanted: Sequence[RuleBody]) -> list[FirewallRule]:
         ApiError: `invalid_input`, naming every field that is wrong.
     """
     faults = [("rules", f"more than {RULES_MAX} rules")] if len(wanted) > RULES_MAX else []
+    if sum(max(1, len(rule.source_ips) + len(rule.destination_ips)) for rule in wanted) > EFFECTIVE_RULES_MAX:
+        faults.append(("rules", f"more than {EFFECTIVE_RULES_MAX} effective rules"))
     for position, rule in enumerate(wanted):
         faults += [(f"rules.{position}.{name}", fault) for name, fault in _faults(rule)]
     if faults:

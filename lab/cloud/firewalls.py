@@ -1,6 +1,7 @@
 """Firewalls: rules before servers, applied to them by id or by label.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#firewalls.
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#firewalls (names of 128 characters) and
+https://docs.hetzner.com/cloud/firewalls/faq (5 firewalls a server, 50 in all).
 """
 
 from __future__ import annotations
@@ -133,6 +134,7 @@ FIREWALLS = Resource(
     plural="firewalls",
     table=lambda project: project.tables.firewalls,
     show=_show,
+    name_chars_max=128,
 )
 
 

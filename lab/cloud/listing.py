@@ -74,10 +74,10 @@ def in_order(call: Call, items: Sequence[T], keys: Mapping[str, Callable[[T], in
     return ordered
 
 
-def page(call: Call, plural: str, items: Sequence[Json]) -> Reply:
-    """Return one page of a list, as `page` and `per_page` ask for it."""
+def page(call: Call, plural: str, items: Sequence[Json], *, size_max: int = PER_PAGE_MAX) -> Reply:
+    """Return one page of a list, as `page` and `per_page` ask for it, of `size_max` items at most."""
     number = _positive(call, "page", default=1)
-    size = min(_positive(call, "per_page", default=PER_PAGE_DEFAULT), PER_PAGE_MAX)
+    size = min(_positive(call, "per_page", default=PER_PAGE_DEFAULT), size_max)
     last = max(1, -(-len(items) // size))
     start = (number - 1) * size
     pagination = {

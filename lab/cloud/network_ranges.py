@@ -20,6 +20,7 @@ PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "1
 NETWORK_PREFIX_BITS_MAX = 24
 SUBNET_PREFIX_BITS_MAX = 30
 SUBNET_PREFIX_BITS_DEFAULT = 24
+# As Hetzner's console refuses them; the reference names the smallest network (/24) only.
 SUBNETS_MAX = 50
 ROUTES_MAX = 100
 METADATA_ROUTER = IPv4Address("172.31.1.1")  # the public interface's router: no private address may hide it

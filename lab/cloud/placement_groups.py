@@ -1,6 +1,7 @@
 """Placement groups: servers that must not share a host.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#placement-groups.
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#placement-groups and
+https://docs.hetzner.com/cloud/placement-groups/overview (10 servers a group, 50 groups a project).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lab.cloud.reply import Json
 
 SERVERS_MAX = 10
+GROUPS_MAX = 50
 
 
 class CreateGroup(Body):
@@ -73,6 +75,8 @@ def _create(call: Call) -> Reply:
     check_labels(wanted.labels)
     project = call.project
     PLACEMENT_GROUPS.check_name(project, wanted.name)
+    if len(project.tables.placement_groups) >= GROUPS_MAX:
+        raise ApiError("resource_limit_exceeded", f"a project holds {GROUPS_MAX} placement groups at most")
     group = PlacementGroup(
         id=project.new_id(),
         name=wanted.name,

@@ -14,7 +14,9 @@ from lab.cloud.reply import ApiError, Reply, invalid_input, not_found
 from lab.cloud.resource import Protection
 
 if TYPE_CHECKING:
-    from lab.cloud.records import PrimaryIp
+    from collections.abc import Sequence
+
+    from lab.cloud.records import FloatingIp, PrimaryIp
 
 
 class Assign(Body):
@@ -31,7 +33,7 @@ class ChangePointer(Body):
     dns_ptr: str | None
 
 
-def set_pointer(call: Call, addresses: list[PrimaryIp]) -> None:
+def set_pointer(call: Call, addresses: Sequence[PrimaryIp | FloatingIp]) -> None:
     """Set the reverse DNS entry that a `change_dns_ptr` names on whichever address covers it.
 
     Raises:

@@ -21,7 +21,7 @@ from lab.cloud.resource import Resource, check_unprotected
 if TYPE_CHECKING:
     from lab.cloud.catalogue import Location
     from lab.cloud.project import Project
-    from lab.cloud.records import Server
+    from lab.cloud.records import FloatingIp, Server
     from lab.cloud.reply import Json
 
 
@@ -43,7 +43,7 @@ class UpdateAddress(Body):
     auto_delete: bool | None = None
 
 
-def show_pointers(address: PrimaryIp) -> list[Json]:
+def show_pointers(address: PrimaryIp | FloatingIp) -> list[Json]:
     """Return an address's reverse DNS entries."""
     return [{"ip": ip, "dns_ptr": name} for ip, name in address.dns_ptr.items()]
 

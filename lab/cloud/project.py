@@ -101,6 +101,18 @@ class Project:
         settle(self, action)
         return action
 
+    def start_disk_action(self, command: str, *resources: tuple[str, int]) -> Action:
+        """Start an action that is over when the world has done it, if there is a world that says so."""
+        action = self.start_action(command, *resources)
+        action.awaits_disk = self.settings.disks_reported and action.fault is None
+        if action.awaits_disk:
+            action.status, action.finished = "running", None
+        return action
+
+    def disk_acted(self, command: str, *resources: tuple[str, int]) -> Reply:
+        """Start an action of a disk and return the answer that shows it alone."""
+        return Reply(status=201, body={"action": show_action(self.start_disk_action(command, *resources))})
+
     def acted(self, command: str, *resources: tuple[str, int]) -> Reply:
         """Start an action and return the answer that shows it alone."""
         return Reply(status=201, body={"action": show_action(self.start_action(command, *resources))})

@@ -45,6 +45,19 @@ class PrimaryIp(Record):
 
 
 @dataclass(kw_only=True)
+class FloatingIp(Record):
+    """A public address that moves between servers; IPv6 is a /64."""
+
+    type: AddressType
+    ip: str
+    home_location: str
+    description: str
+    server: int | None = None
+    delete_protected: bool = False
+    dns_ptr: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
 class FirewallRule:
     """One rule, in the words of the API; `port` is None for protocols without ports."""
 
@@ -154,7 +167,35 @@ class Volume(Record):
     location: str
     server: int | None = None
     format: Literal["ext4", "xfs"] | None = None
+    automount: bool = False
     delete_protected: bool = False
+
+
+@dataclass(kw_only=True)
+class Image(Record):
+    """An image that a project made of a server's disk; it has no name at the API, only a description.
+
+    Args:
+        type: A backup goes with its server, a snapshot stays.
+        system: Name of the system image that the disk once was made from.
+        disk_size: Of the server's disk, in GB.
+        image_size: What the copy takes, in GB; None while it is made.
+        created_from: Id and name of the server.
+        bound_to: Id of the server, for a backup.
+        deleted: When it was deleted; it is kept for as long as a server was made from it.
+    """
+
+    type: Literal["snapshot", "backup"]
+    status: Literal["creating", "available"]
+    system: str
+    architecture: Literal["x86", "arm"]
+    description: str
+    disk_size: int
+    image_size: float | None
+    created_from: tuple[int, str]
+    bound_to: int | None = None
+    delete_protected: bool = False
+    deleted: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -195,6 +236,7 @@ class Action:
         polls_left: Looks that still see it `running`.
         fault: Code and message it will end with; None ends in `success`.
         endless: It stays `running` for good.
+        awaits_disk: It stays `running` until the world says that the disk is as asked.
     """
 
     id: int
@@ -207,6 +249,7 @@ class Action:
     polls_left: int
     fault: tuple[str, str] | None = None
     endless: bool = False
+    awaits_disk: bool = False
 
 
 @dataclass(kw_only=True)
@@ -220,6 +263,8 @@ class Tables:
     networks: dict[int, Network] = field(default_factory=dict)
     servers: dict[int, Server] = field(default_factory=dict)
     volumes: dict[int, Volume] = field(default_factory=dict)
+    images: dict[int, Image] = field(default_factory=dict)
+    floating_ips: dict[int, FloatingIp] = field(default_factory=dict)
     zones: dict[int, Zone] = field(default_factory=dict)
     actions: dict[int, Action] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@ STATUS_OF_CODE: Mapping[str, int] = MappingProxyType(
     {
         "json_error": 400,
         "unauthorized": 401,
-        "token_readonly": 401,
+        "token_readonly": 403,
         "forbidden": 403,
         "maintenance": 403,
         "resource_limit_exceeded": 403,

@@ -50,6 +50,7 @@ class Resource(Generic[R]):
         table: Where a project keeps them.
         show: How a client sees one.
         filters: Query parameters of the list beside `name` and `label_selector`.
+        name_chars_max: How long a name may be; 255 where the reference says nothing.
     """
 
     singular: str
@@ -57,6 +58,7 @@ class Resource(Generic[R]):
     table: Callable[[Project], dict[int, R]]
     show: Callable[[Project, R], Json]
     filters: Mapping[str, Callable[[Project, R], str]] = field(default_factory=dict)
+    name_chars_max: int = NAME_CHARS_MAX
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes that read: one, list, and the actions of one and of all."""
@@ -131,8 +133,8 @@ class Resource(Generic[R]):
         Raises:
             ApiError: `invalid_input`, `uniqueness_error`.
         """
-        if not 1 <= len(name) <= NAME_CHARS_MAX:
-            raise invalid_input(("name", f"must have 1 to {NAME_CHARS_MAX} characters"))
+        if not 1 <= len(name) <= self.name_chars_max:
+            raise invalid_input(("name", f"must have 1 to {self.name_chars_max} characters"))
         if any(other.name == name and other.id != but for other in self.table(project).values()):
             raise uniqueness_error(f"{self.singular} name is already used", "name")
 

@@ -1,11 +1,13 @@
 """What can be done to an RRset: its records, its lifetime, its lock.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#zone-rrset-actions.
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#zone-rrset-actions (50 records a request).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.dns_values import check_ttl, check_values
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
     from lab.cloud.records import Zone
 
 
+RECORDS_MAX = 50
+
+
 class Records(Body):
     """The body of `set_records` and `remove_records`."""
 
-    records: list[RecordBody]
+    records: list[RecordBody] = Field(max_length=RECORDS_MAX)
 
 
 class AddRecords(Records):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lab.cloud.records import Zone
     from lab.cloud.reply import Json
 
+RRSETS_OF_A_PAGE_MAX = 100
+
 
 class RecordBody(Body):
     """One value as a client names it."""
@@ -111,7 +113,8 @@ def _listed(call: Call) -> Reply:
     chosen = by_labels(call, zone.rrsets.values())
     chosen = by_fields(call, chosen, {"name": lambda rrset: rrset.name, "type": lambda rrset: rrset.type})
     chosen = in_order(call, chosen, {"id": rrset_id, "name": lambda rrset: rrset.name})
-    return page(call, "rrsets", [_show(zone, rrset) for rrset in chosen])
+    # The reference: "the maximum value for per_page on this endpoint is 100 instead of 50".
+    return page(call, "rrsets", [_show(zone, rrset) for rrset in chosen], size_max=RRSETS_OF_A_PAGE_MAX)
 
 
 def _answer_one(call: Call) -> Reply:

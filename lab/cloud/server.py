@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -92,7 +93,9 @@ class _Door:
                 return ApiError("json_error", "the body is not a JSON object").reply()
         query = tuple(request.query_params.multi_items())
         with bent(self.cloud.settings, fault):
-            return self.cloud.handle(bearer(request), request.method, path, query, body)
+            reply = self.cloud.handle(bearer(request), request.method, path, query, body)
+        links = _links(request, reply)
+        return replace(reply, headers={**reply.headers, "Link": links}) if links else reply
 
 
 def make_app(
@@ -170,6 +173,22 @@ def serving(app: Starlette, *, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join(STOP_WITHIN_S)
         listener.close()
+
+
+def _links(request: Request, reply: Reply) -> str:
+    """Return the header that says where the pages of a list are; empty for an answer that is no list.
+
+    Source: https://docs.hetzner.cloud/reference/cloud#pagination.
+    """
+    pagination = ((reply.body or {}).get("meta") or {}).get("pagination")
+    if pagination is None:
+        return ""
+    there = {"prev": pagination["previous_page"], "next": pagination["next_page"], "last": pagination["last_page"]}
+    return ", ".join(
+        f'<{request.url.include_query_params(page=number)}>; rel="{name}"'
+        for name, number in there.items()
+        if number is not None
+    )
 
 
 def _rendered(reply: Reply) -> Response:

@@ -11,12 +11,13 @@ from pydantic import Field
 
 from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
+from lab.cloud.images import create_image, find_image, forget_backups, forget_unused_images
 from lab.cloud.placement_groups import joinable_group
 from lab.cloud.primary_ip_actions import set_pointer
 from lab.cloud.primary_ips import address_of
 from lab.cloud.reply import ApiError, Reply, invalid_input
 from lab.cloud.resource import Protection, check_unprotected
-from lab.cloud.server_creation import check_capacity, check_user_data, find_image, unsupported_location
+from lab.cloud.server_creation import check_capacity, check_user_data, unsupported_location
 from lab.cloud.servers import SERVERS, check_unlocked
 from lab.cloud.ssh_keys import find_key
 
@@ -74,10 +75,6 @@ def _enable_backup(server: Server) -> None:
     server.backup_window = BACKUP_WINDOW
 
 
-def _disable_backup(server: Server) -> None:
-    server.backup_window = None
-
-
 def _unlocked(call: Call) -> Server:
     """Return the server of the path, refusing one that a command keeps locked."""
     server = SERVERS.named_in(call)
@@ -129,11 +126,12 @@ def _rebuild(call: Call) -> Reply:
     server, wanted, project = _unlocked(call), call.read(Rebuild), call.project
     check_unprotected("server rebuild", protected=server.rebuild_protected)
     kind = project.catalogue.server_type(server.server_type)
-    image = find_image(project, wanted.image, kind.architecture if kind else "x86")
+    image = find_image(project, wanted.image, kind.architecture if kind else "x86", server.primary_disk_size)
     if wanted.user_data is not None:
         check_user_data(wanted.user_data)
         server.user_data = wanted.user_data
     server.image_id = image.id
+    forget_unused_images(project)
     server.rebuild += 1
     server.boot += 1
     server.running = True
@@ -141,6 +139,17 @@ def _rebuild(call: Call) -> Reply:
     action = project.start_action("rebuild_server", ("server", server.id))
     password = None if server.public_keys else project.password()
     return Reply(status=201, body={"action": show_action(action), "root_password": password})
+
+
+def _create_image(call: Call) -> Reply:
+    return create_image(call, _unlocked(call))
+
+
+def _disable_backup(call: Call) -> Reply:
+    server = _unlocked(call)
+    server.backup_window = None
+    forget_backups(call.project, server.id)
+    return call.project.acted("disable_backup", ("server", server.id))
 
 
 def _enable_rescue(call: Call) -> Reply:
@@ -215,7 +224,8 @@ ROUTES = (
     _plain("reboot", "reboot_server", _restart),
     _plain("reset", "reset_server", _restart),
     _plain("enable_backup", "enable_backup", _enable_backup),
-    _plain("disable_backup", "disable_backup", _disable_backup),
+    _route("disable_backup", _disable_backup),
+    _route("create_image", _create_image),
     _route("change_type", _change_type),
     _route("rebuild", _rebuild),
     _route("reset_password", _reset_password),

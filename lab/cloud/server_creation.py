@@ -1,6 +1,7 @@
 """How a server is made: everything is checked first, then everything is made, so that a refusal leaves nothing.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#servers-create-a-server.
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#servers-create-a-server (user data of 32 KiB, names as in
+RFC 1123).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pydantic import Field
 from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.firewalls import FIREWALLS, FIREWALLS_OF_A_SERVER_MAX
+from lab.cloud.images import find_image
 from lab.cloud.labels import check_labels
 from lab.cloud.placement_groups import joinable_group
 from lab.cloud.primary_ips import PRIMARY_IPS, check_assignable, make_address
@@ -23,7 +25,7 @@ from lab.cloud.ssh_keys import find_key
 from lab.cloud.volumes import attachable_volume
 
 if TYPE_CHECKING:
-    from lab.cloud.catalogue import Architecture, Image, Location, ServerType
+    from lab.cloud.catalogue import Location, ServerType
     from lab.cloud.project import Project
 
 USER_DATA_BYTES_MAX = 32768
@@ -55,25 +57,12 @@ class CreateServer(Body):
     volumes: list[int] = Field(default_factory=list)
     networks: list[int] = Field(default_factory=list)
     firewalls: list[FirewallReference] = Field(default_factory=list)
+    automount: bool = False
     user_data: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     start_after_create: bool = True
     placement_group: int | None = None
     public_net: PublicNet = PublicNet()
-
-
-def find_image(project: Project, wanted: str | int, architecture: Architecture) -> Image:
-    """Return an image that fits an architecture.
-
-    Raises:
-        ApiError: `invalid_input`.
-    """
-    image = project.catalogue.image(wanted, architecture)
-    if image is None:
-        raise invalid_input(("image", f"{wanted!r} does not exist for {architecture}"))
-    if image.architecture != architecture:
-        raise invalid_input(("image", f"is for {image.architecture}, the server type for {architecture}"))
-    return image
 
 
 def check_capacity(project: Project, kind: ServerType, location: str) -> None:
@@ -111,7 +100,7 @@ def _create(call: Call) -> Reply:
     check_user_data(wanted.user_data)
     SERVERS.check_name(project, wanted.name)
     kind, place = _kind_and_place(project, wanted)
-    image = find_image(project, wanted.image, kind.architecture)
+    image = find_image(project, wanted.image, kind.architecture, kind.disk)
     keys = [find_key(project, key) for key in wanted.ssh_keys]
     firewalls = list({f.firewall: FIREWALLS.get(project, f.firewall) for f in wanted.firewalls}.values())
     if len(firewalls) > FIREWALLS_OF_A_SERVER_MAX:
@@ -149,7 +138,7 @@ def _create(call: Call) -> Reply:
     for firewall in firewalls:
         firewall.servers.append(server.id)
     for volume in volumes:
-        volume.server = server.id
+        volume.server, volume.automount = server.id, wanted.automount
     for network in networks:
         attach(project, server, network)
     return _answer(call, server, wanted)
@@ -160,7 +149,7 @@ def _answer(call: Call, server: Server, wanted: CreateServer) -> Reply:
     action = project.start_action("create_server", own)
     following = [project.start_action("start_server", own)] if wanted.start_after_create else []
     following += [project.start_action("attach_to_network", own, ("network", n)) for n in wanted.networks]
-    following += [project.start_action("attach_volume", own, ("volume", v)) for v in wanted.volumes]
+    following += [project.start_disk_action("attach_volume", own, ("volume", v)) for v in wanted.volumes]
     return SERVERS.reply(
         call,
         server,

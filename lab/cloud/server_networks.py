@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lab.cloud.project import Project
     from lab.cloud.records import Network, Server, Subnet
 
+# As Hetzner's console refuses them; neither the reference nor its documentation names these two.
 NETWORKS_OF_A_SERVER_MAX = 3
 ALIASES_OF_AN_INTERFACE_MAX = 5
 

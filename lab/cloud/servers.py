@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from lab.cloud.actions import show_action
 from lab.cloud.call import Call, Route
-from lab.cloud.catalogue_routes import INCLUDED_TRAFFIC_BYTES, show_image, show_location, show_server_type
+from lab.cloud.catalogue_routes import INCLUDED_TRAFFIC_BYTES, show_location, show_server_type
 from lab.cloud.firewalls import firewalls_of, forget_server
+from lab.cloud.floating_ips import floating_ips_of, release_floating_ips
+from lab.cloud.images import forget_backups, forget_unused_images, image_of, show_any
 from lab.cloud.placement_groups import show_group
 from lab.cloud.primary_ips import address_of, release_addresses, show_pointers
 from lab.cloud.reply import ApiError, Reply, invalid_input
@@ -39,6 +41,7 @@ STATUS_DURING = {
 LOCKING = frozenset(
     {
         *STATUS_DURING,
+        "create_image",
         "reboot_server",
         "reset_server",
         "enable_backup",
@@ -81,7 +84,7 @@ def check_host_name(name: str) -> None:
 def _show(project: Project, server: Server) -> Json:
     catalogue = project.catalogue
     kind = catalogue.server_type(server.server_type)
-    image = catalogue.image_by_id(server.image_id)
+    image = image_of(project, server.image_id)
     place = catalogue.location(server.location)
     group = project.tables.placement_groups.get(server.placement_group or 0)
     ipv4 = address_of(project, server.id, "ipv4")
@@ -94,13 +97,13 @@ def _show(project: Project, server: Server) -> Json:
         "public_net": {
             "ipv4": None if ipv4 is None else {**_show_address(ipv4), "dns_ptr": _pointer(ipv4)},
             "ipv6": None if ipv6 is None else {**_show_address(ipv6), "dns_ptr": show_pointers(ipv6)},
-            "floating_ips": [],
+            "floating_ips": floating_ips_of(project, server.id),
             "firewalls": [{"id": firewall.id, "status": "applied"} for firewall in firewalls_of(project, server)],
         },
         "private_net": [_show_private(net) for net in server.private_nets],
         "server_type": show_server_type(catalogue, kind) if kind else None,
         "location": show_location(place) if place else None,
-        "image": show_image(image) if image else None,
+        "image": show_any(project, image) if image else None,
         "iso": None,
         "rescue_enabled": server.rescue,
         "locked": False,  # by Hetzner; a running action answers 423 and does not show here
@@ -159,11 +162,14 @@ def _delete(call: Call) -> Reply:
     check_unprotected("server deletion", protected=server.delete_protected)
     check_unlocked(project, server)
     release_addresses(project, server.id)
+    release_floating_ips(project, server.id)
     forget_server(project, server.id)
     for volume in project.tables.volumes.values():
         if volume.server == server.id:
             volume.server = None
+    forget_backups(project, server.id)
     del project.tables.servers[server.id]
+    forget_unused_images(project)
     action = project.start_action("delete_server", ("server", server.id))
     return Reply(status=200, body={"action": show_action(action)})
 

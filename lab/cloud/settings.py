@@ -1,6 +1,7 @@
 """The knobs of a lab's cloud, each a field with the value that suits most tests.
 
-Pure.
+Pure. Source of the rate limit: https://docs.hetzner.cloud/reference/cloud#rate-limiting (3600 an hour and project,
+one more each second). How many servers a project may have is each customer's own limit; 100 is the lab's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Settings:
             is started again without it comes up.
         no_capacity: Pairs of server type and location, or of `*`, that can't be had: 412.
         server_limit: Servers that one project may have.
+        disks_reported: A world behind says when a volume or an image is as asked, and its actions wait for that.
         rate_limit: Requests that one project may make an hour; each second gives a share of it back.
     """
 
@@ -31,4 +33,5 @@ class Settings:
     no_boot: bool = False
     no_capacity: set[tuple[str, str]] = field(default_factory=set)
     server_limit: int = 100
+    disks_reported: bool = False
     rate_limit: int = 3600

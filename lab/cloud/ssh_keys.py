@@ -1,6 +1,7 @@
 """SSH keys: public keys that servers are born with.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#ssh-keys.
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#ssh-keys; that a fingerprint is one key's alone:
+https://docs.hetzner.cloud/reference/cloud#errors, whose example of a `uniqueness_error` is just that.
 """
 
 from __future__ import annotations

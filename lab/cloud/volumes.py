@@ -1,10 +1,12 @@
 """Volumes: disks that outlive servers.
 
-Pure. Source: https://docs.hetzner.cloud/reference/cloud#volumes.
+Pure. Source: https://docs.hetzner.cloud/reference/cloud#volumes-create-a-volume (sizes, names) and
+https://github.com/hetznercloud/csi-driver, internal/driver/driver.go (16 volumes a server).
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -16,7 +18,7 @@ from lab.cloud.labels import check_labels
 from lab.cloud.primary_ips import place_of
 from lab.cloud.records import Volume
 from lab.cloud.reply import ApiError, Reply, invalid_input, not_found
-from lab.cloud.resource import Protection, Resource, check_unprotected
+from lab.cloud.resource import Named, Protection, Resource, check_unprotected
 
 if TYPE_CHECKING:
     from lab.cloud.project import Project
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SIZE_GB_MIN = 10
 SIZE_GB_MAX = 10240
 VOLUMES_OF_A_SERVER_MAX = 16
+NAME = re.compile(r"[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,62}[A-Za-z0-9])?")
 
 
 class CreateVolume(Body):
@@ -36,6 +39,7 @@ class CreateVolume(Body):
     location: str | int | None = None
     server: int | None = None
     format: Literal["ext4", "xfs"] | None = None
+    automount: bool = False
     labels: dict[str, str] = Field(default_factory=dict)
 
 
@@ -43,6 +47,7 @@ class Attach(Body):
     """The body of the action `attach`."""
 
     server: int
+    automount: bool = False
 
 
 class Resize(Body):
@@ -93,6 +98,7 @@ def attachable_volume(project: Project, number: int, location: str) -> Volume:
 def _create(call: Call) -> Reply:
     wanted, project = call.read(CreateVolume), call.project
     check_labels(wanted.labels)
+    _check_name(wanted.name)
     VOLUMES.check_name(project, wanted.name)
     _check_size(wanted.size)
     server = None
@@ -103,6 +109,8 @@ def _create(call: Call) -> Reply:
         location = server.location
     else:
         raise invalid_input(("location", "exactly one of location and server is required"))
+    if wanted.automount and server is None:
+        raise invalid_input(("automount", "needs a server"))
     volume = Volume(
         id=project.new_id(),
         name=wanted.name,
@@ -112,12 +120,13 @@ def _create(call: Call) -> Reply:
         location=location,
         server=server.id if server else None,
         format=wanted.format,
+        automount=wanted.automount,
     )
     project.tables.volumes[volume.id] = volume
-    action = project.start_action("create_volume", ("volume", volume.id))
+    action = project.start_disk_action("create_volume", ("volume", volume.id))
     following = []
     if server is not None:
-        following = [project.start_action("attach_volume", ("volume", volume.id), ("server", server.id))]
+        following = [project.start_disk_action("attach_volume", ("volume", volume.id), ("server", server.id))]
     return VOLUMES.reply(
         call,
         volume,
@@ -128,7 +137,9 @@ def _create(call: Call) -> Reply:
 
 
 def _update(call: Call) -> Reply:
-    volume = VOLUMES.named_in(call)
+    volume, name = VOLUMES.named_in(call), call.read(Named).name
+    if name is not None:
+        _check_name(name)
     VOLUMES.rename(call, volume)
     return VOLUMES.reply(call, volume)
 
@@ -144,10 +155,11 @@ def _delete(call: Call) -> Reply:
 
 def _attach(call: Call) -> Reply:
     volume = VOLUMES.named_in(call)
-    server = _host(call.project, call.read(Attach).server)
+    wanted = call.read(Attach)
+    server = _host(call.project, wanted.server)
     attachable_volume(call.project, volume.id, server.location)
-    volume.server = server.id
-    return call.project.acted("attach_volume", ("volume", volume.id), ("server", server.id))
+    volume.server, volume.automount = server.id, wanted.automount
+    return call.project.disk_acted("attach_volume", ("volume", volume.id), ("server", server.id))
 
 
 def _detach(call: Call) -> Reply:
@@ -155,7 +167,7 @@ def _detach(call: Call) -> Reply:
     if volume.server is None:
         raise ApiError("volume_not_attached", "volume is not attached to a server")
     server_id, volume.server = volume.server, None
-    return call.project.acted("detach_volume", ("volume", volume.id), ("server", server_id))
+    return call.project.disk_acted("detach_volume", ("volume", volume.id), ("server", server_id))
 
 
 def _resize(call: Call) -> Reply:
@@ -165,7 +177,7 @@ def _resize(call: Call) -> Reply:
     if size <= volume.size:
         raise invalid_input(("size", f"must be larger than {volume.size}: a volume can't shrink"))
     volume.size = size
-    return call.project.acted("resize_volume", ("volume", volume.id))
+    return call.project.disk_acted("resize_volume", ("volume", volume.id))
 
 
 def _change_protection(call: Call) -> Reply:
@@ -173,6 +185,11 @@ def _change_protection(call: Call) -> Reply:
     if wanted.delete is not None:
         volume.delete_protected = wanted.delete
     return call.project.acted("change_protection", ("volume", volume.id))
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise invalid_input(("name", "must have 1 to 64 letters, digits, dashes, underscores and dots"))
 
 
 def _check_size(size: int) -> None:

@@ -1,4 +1,4 @@
-"""What a project asks of the world: one wish for each of its servers.
+"""What a project asks of the world: one wish for each of its servers, volumes and images.
 
 Pure.
 """
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from lab.cloud.addresses import hardware_address
 from lab.cloud.firewall_rules import wished_rule
 from lab.cloud.firewalls import firewalls_of
+from lab.cloud.images import image_of, system_of
 from lab.cloud.primary_ips import address_of, place_of
-from lab.wish import Wish
+from lab.cloud.records import Image
+from lab.wish import ImageWish, VolumeWish, Wish
 
 if TYPE_CHECKING:
     from lab.cloud.project import Project
@@ -24,15 +26,39 @@ def project_wishes(project: Project) -> tuple[Wish, ...]:
     return tuple(_wish(project, server) for server in project.tables.servers.values())
 
 
+def volume_wishes(project: Project) -> tuple[VolumeWish, ...]:
+    """Return the wishes of a project's volumes, in the order of their ids."""
+    return tuple(
+        VolumeWish(
+            volume_id=volume.id,
+            size_gb=volume.size,
+            format=volume.format,
+            server_id=volume.server,
+            automount=volume.automount,
+        )
+        for volume in project.tables.volumes.values()
+    )
+
+
+def image_wishes(project: Project) -> tuple[ImageWish, ...]:
+    """Return the wishes of a project's images, in the order of their ids."""
+    return tuple(
+        ImageWish(image_id=image.id, server_id=image.created_from[0])
+        for image in project.tables.images.values()
+        if image.deleted is None
+    )
+
+
 def _wish(project: Project, server: Server) -> Wish:
-    image = project.catalogue.image_by_id(server.image_id)
+    image = image_of(project, server.image_id)
     ipv4 = address_of(project, server.id, "ipv4")
     ipv6 = address_of(project, server.id, "ipv6")
     firewalls = firewalls_of(project, server)
     return Wish(
+        own_image=image.id if isinstance(image, Image) else None,
         server_id=server.id,
         name=server.name,
-        image=image.name if image else "",
+        image=system_of(image) if image else "",
         location=server.location,
         country=place_of(project, server.location).country,
         mac=hardware_address(server.id),

@@ -62,8 +62,6 @@ def apply_replace_on_changes(difference: Difference, patterns: Iterable[str], ol
         for path, change in detailed.items():
             hit = any_covers(paths, path) and not change.kind.endswith("-replace")
             changed[path] = PropertyChange(_replacing(change.kind), change.input) if hit else change
-            if hit:
-                replaces.append(path)
         detailed = changed
     replaces.extend(key for key in difference.diffs if any_covers(paths, key))
     return replace(difference, detailed=detailed, replaces=tuple(dict.fromkeys(replaces)))

@@ -42,7 +42,10 @@ def main(arguments: Sequence[str]) -> int:
     if len(rest) == 1 and getattr(asked, "verb", "") == "config:put" and asked.value is None:
         asked.value = rest.pop()  # `config set KEY --secret VALUE`: argparse does not look behind a flag
     if rest:
-        parser.error(f"unknown arguments: {len(rest)}, allowed: those of --help")
+        flags = [one.split("=", 1)[0] for one in rest if one.startswith("-")]  # a value may be a secret
+        unknown = f"unknown flag: {flags[0]}" if flags else f"unknown arguments: {len(rest)}"
+        sys.stderr.write(f"error: {unknown}, allowed: those of --help\n")
+        return FAILED
     if not getattr(asked, "verb", None):
         parser.print_help()
         return 0
@@ -80,9 +83,9 @@ def explained(fault: Exception) -> int | None:
 
     if isinstance(fault, StackMissingError):
         return NO_STACK
-    if isinstance(fault, ConfigError | PassphraseError):
+    if isinstance(fault, ConfigError):
         return MISUSED
-    if isinstance(fault, BackendError | CheckpointError | ProjectError | OSError):
+    if isinstance(fault, BackendError | CheckpointError | PassphraseError | ProjectError | OSError):
         return FAILED
     return None
 
@@ -239,3 +242,8 @@ def _add_state(verb: Callable[..., argparse.ArgumentParser]) -> None:
     delete.add_argument("urn")
     delete.add_argument("-y", "--yes", action="store_true")
     delete.add_argument("--force", action="store_true", help="protected ones too")
+    delete.add_argument("--target-dependents", action="store_true", help="what depends on it too")
+    rename = verb("rename", "state:rename", "give a resource another name", into=below)
+    rename.add_argument("urn")
+    rename.add_argument("name")
+    rename.add_argument("-y", "--yes", action="store_true")

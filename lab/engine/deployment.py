@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lab.engine.backend import BackendError
 from lab.engine.builtin import BuiltinProvider
+from lab.engine.commits import Commits
 from lab.engine.deletion import Deletion
 from lab.engine.events import Summary
 from lab.engine.executor import Executor
@@ -29,6 +30,7 @@ from lab.engine.refresh import Refresh
 from lab.engine.registrations import Registrations
 from lab.engine.registry import Registry
 from lab.engine.remote import VERSION
+from lab.engine.transforms import Transforms
 from lab.engine.urns import STACK_TYPE, build_urn, is_provider_type, package_of
 from lab.engine.values import unwrap
 
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
 
     from lab.engine.checkpoint import Snapshot
     from lab.engine.children import Child
+    from lab.engine.commits import Save
     from lab.engine.config import Entry
     from lab.engine.events import Events, Severity
-    from lab.engine.journal import Save
     from lab.engine.options import Options
     from lab.engine.project import Project
     from lab.engine.rows import Row
@@ -82,11 +84,9 @@ class Deployment:
         self.context = context
         self.options = options
         self.events = events
-        self.journal = Journal(
-            context.snapshot,
-            (lambda _rows, _pending: None) if options.preview else context.save,
-            keep_creating=not options.clear_pending_creates,
-        )
+        self.journal = Journal(context.snapshot, keep_creating=not options.clear_pending_creates)
+        self.commits = Commits(self.journal, None if options.preview else context.save)
+        self.transforms = Transforms()
         self._program: Child | None = None
         self._loading: asyncio.Task[Child] | None = None
         self._address = ""
@@ -112,7 +112,7 @@ class Deployment:
             log=lambda line: self.events.tell("info", line, ephemeral=True),
         )
         self.registry = Registry(around, builtin, self._rows, preview=self.options.preview)
-        self.executor = Executor(self.options, self.registry, self.journal, self.events)
+        self.executor = Executor(self.options, self.registry, self.journal, self.commits, self.events)
         self.generator = Generator(self._rows, self.options, self.registry, self.events, renamed=self.journal.renamed)
         self.registrations = Registrations(self)
 
@@ -133,7 +133,9 @@ class Deployment:
                 self.events.error(str(fault), "")
         finally:
             await self.executor.drain()
+            await self.commits.settle()
             self.closed.set()
+            await self.transforms.close()
             await self.registry.close()
         succeeded = not self.events.errors and not self.executor.failed and not self.canceled
         if self.executor.failed or self.canceled:
@@ -196,9 +198,8 @@ class Deployment:
         if self.options.kind != "refresh" and not self.executor.stopping.is_set() and not self.fault:
             await Deletion(self).run()
         await self.executor.drain()
-        self._finish_stack()
-        if not self.options.preview:
-            self.journal.save()
+        await self._finish_stack()
+        await self.commits.commit()
 
     def _warm(self) -> None:
         used = {row.provider for row in self._rows if row.provider}
@@ -267,10 +268,12 @@ class Deployment:
         known = {*self.registrations.arrived, *(row.urn for row in self._rows)}
         missing = unmatched((*self.options.targets, *self.options.replaces, *self.options.excludes), known)
         for pattern in missing:
-            self.fail(f"target {pattern!r}: no such resource in the stack", "")
+            self.fail(
+                f"Target '{pattern}' could not be found in the stack. Did you forget to escape $ in your shell?", ""
+            )
         return bool(missing)
 
-    def _finish_stack(self) -> None:
+    async def _finish_stack(self) -> None:
         """Give the stack the outputs that the program exported, over the old ones if anything failed."""
         exported = self.registrations.exported
         if exported is None or self.stack_urn not in self.executor.final:
@@ -279,7 +282,7 @@ class Deployment:
         failed = bool(self.events.errors or self.executor.failed or self.canceled)
         outputs = {**row.outputs, **exported} if failed else exported
         self.events.outputs = outputs
-        self.executor.complete(self.stack_urn, replace(row, outputs=outputs))
+        await self.executor.complete(self.stack_urn, replace(row, outputs=outputs))
 
     @property
     def stack_urn(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lab.engine.backend import make_folder
@@ -113,7 +114,7 @@ class PreviewDocument:
         if step.old is not None:
             entry["oldState"] = dump_row(step.old, dump_hidden)
         if step.new is not None:
-            entry["newState"] = dump_row(step.new, dump_hidden)
+            entry["newState"] = dump_row(_as_it_begins(step), dump_hidden)
         if difference.diffs:
             entry["diffReasons"] = list(difference.diffs)
         if difference.replaces:
@@ -131,7 +132,9 @@ class PreviewDocument:
         """Note a message."""
         if diagnostic.severity != "debug" and not diagnostic.ephemeral:
             entry = {"urn": diagnostic.urn} if diagnostic.urn else {}
-            self._diagnostics.append({**entry, "message": diagnostic.message, "severity": diagnostic.severity})
+            prefix = f"{diagnostic.severity}: " if diagnostic.severity in ("warning", "error") else ""
+            message = f"{prefix}{diagnostic.message.removesuffix(chr(10))}\n"
+            self._diagnostics.append({**entry, "message": message, "severity": diagnostic.severity})
 
     def finish(self, summary: Summary) -> None:
         """Note the summary."""
@@ -139,13 +142,22 @@ class PreviewDocument:
 
     def text(self) -> str:
         """Return the document."""
-        document: dict[str, Any] = {"config": self._config, "steps": self._steps}
+        document: dict[str, Any] = {"config": self._config} if self._config else {}
+        document["steps"] = self._steps
         if self._diagnostics:
             document["diagnostics"] = self._diagnostics
         if self._summary is not None:
             document["duration"] = int(self._summary.duration_s * NANOSECONDS)
             document["changeSummary"] = dict(self._summary.changes)
         return json.dumps(document, indent=4, ensure_ascii=False)
+
+
+def _as_it_begins(step: Step) -> Row:
+    """Return the new row as it is known when the step begins: what an update or a component returns comes later."""
+    assert step.new is not None
+    if step.op == "update":
+        return replace(step.new, id="", outputs={})
+    return step.new if step.new.custom else replace(step.new, outputs={})
 
 
 def shown_config(config: Mapping[str, Entry]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from lab.engine.urns import is_provider_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lab.engine.commits import Commits
     from lab.engine.events import Events
     from lab.engine.journal import Journal
     from lab.engine.operations import Step
@@ -41,13 +42,17 @@ class Executor:
         options: What was asked.
         registry: Who answers.
         journal: Remembers what was done.
+        commits: Writes that down.
         events: Are told.
     """
 
-    def __init__(self, options: Options, registry: Registry, journal: Journal, events: Events) -> None:
+    def __init__(
+        self, options: Options, registry: Registry, journal: Journal, commits: Commits, events: Events
+    ) -> None:
         self._options = options
         self._registry = registry
         self._journal = journal
+        self._commits = commits
         self._events = events
         self._slots = asyncio.Semaphore(max(options.parallel, 1))
         self._running: set[asyncio.Task[Row | None]] = set()
@@ -79,22 +84,29 @@ class Executor:
         while self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    def complete(self, urn: str, row: Row) -> None:
-        """Give a component the outputs that it registered."""
+    async def complete(self, urn: str, row: Row) -> None:
+        """Give a component the outputs that it registered.
+
+        Raises:
+            BackendError: They can't be written down.
+        """
         step, before = self.final[urn]
         self.final[urn] = (step, row)
         self._events.mask.learn(row.outputs)
         self._journal.amend(before, row)
+        await self._commits.commit()
         self._events.end(step, row)
 
     async def _chain(self, steps: tuple[Step, ...]) -> Row | None:
         async with self._slots:
-            row = None
+            row: Row | None = None
             for step in steps:
                 if self.stopping.is_set():
                     raise StoppedError
+                if step.op == "replace" and row is not None and step.old is not None:
+                    step = replace(step, old=replace(step.old, delete=True), new=row)  # noqa: PLW2901 - it is done
                 try:
-                    row = await self._do(step) or row
+                    row = await self._do(_following(step, row)) or row
                 except BackendError as fault:
                     self._unsaved(step, fault)
                     raise StepFailedError(step.urn) from fault
@@ -112,21 +124,23 @@ class Executor:
         if step.new is not None:
             self._events.mask.learn(step.new.inputs)
         self._events.begin(step)
-        self._journal.begin(step)
+        if self._journal.begin(step):
+            await self._commits.commit()
         try:
             self._refuse_protected(step)
             row = await self._apply(step)
         except PartlyDoneError as fault:
-            self._fail(step, fault, _partly(step, fault))
+            await self._fail(step, fault, _partly(step, fault))
         except ProviderError as fault:
-            self._fail(step, fault, None)
+            await self._fail(step, fault, None)
         except Exception as bug:  # noqa: BLE001 - whatever happens, the state says what was reached
-            self._fail(step, ProviderError(f"engine: {type(bug).__name__}: {bug}"), None)
+            await self._fail(step, ProviderError(f"engine: {type(bug).__name__}: {bug}"), None)
         if row is not None:
             row = replace(row, outputs=mark_outputs(row, row.outputs))
             self._events.mask.learn([row.inputs, row.outputs])
             self.final[step.urn] = (step, row)
-        self._journal.end(step, row)
+        if self._journal.end(step, row):
+            await self._commits.commit()
         self._events.count(step)
         if step.row.custom or not step.registered:
             self._events.end(step, row)
@@ -136,13 +150,14 @@ class Executor:
         if step.op == "delete" and step.row.protect:
             raise ProviderError(protected_message(step.urn))
 
-    def _fail(self, step: Step, fault: ProviderError, row: Row | None) -> None:
+    async def _fail(self, step: Step, fault: ProviderError, row: Row | None) -> None:
         self.failed.add(step.urn)
         self._events.fail(step)
         self._events.error(str(fault), step.urn)
         if not self._options.continue_on_error:
             self.stop()
         self._journal.fail(step, row)
+        await self._commits.commit()
         raise StepFailedError(step.urn)
 
     async def _apply(self, step: Step) -> Row | None:
@@ -167,8 +182,9 @@ class Executor:
     async def _create(self, step: Step) -> Row:
         row = step.new
         assert row is not None
+        now = rfc3339()
         if not row.custom:
-            return row
+            return replace(row, created=now, modified=now)
         provider = await self._registry.for_row(row)
         made = await provider.create(row, preview=self._options.preview)
         now = rfc3339()
@@ -219,6 +235,11 @@ def protected_message(urn: str) -> str:
         "the `protect` flag from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
         f"`pulumi state unprotect '{urn}'`"
     )
+
+
+def _following(step: Step, row: Row | None) -> Step:
+    """Return a step that goes on from what the one before it left: an update after an import."""
+    return replace(step, old=row) if step.op == "update" and row is not None else step
 
 
 def _partly(step: Step, fault: PartlyDoneError) -> Row:

@@ -94,6 +94,7 @@ class Generator:
         self.cascaded: dict[str, Row] = {}
         self.deleting: set[str] = set()
         self.skipped: set[str] = set()
+        self._targeted: set[str] = set()
         self._was: dict[str, str] = {}
         self._registered: set[str] = set()
 
@@ -110,7 +111,7 @@ class Generator:
             ProviderError: The provider could not answer.
         """
         old = self._claim(goal)
-        if not self.options.wants(goal.urn):
+        if not self._wanted(goal):
             return self._untargeted(goal, old)
         self._refuse_skipped(goal)
         new = goal.row()
@@ -193,6 +194,17 @@ class Generator:
                 self._was[goal.urn] = urn
             return old
         return None
+
+    def _wanted(self, goal: Goal) -> bool:
+        """Tell whether a resource is meant, by itself or because it depends on one that is."""
+        options = self.options
+        meant = bool(options.targets) and matches(options.targets, goal.urn)
+        if options.target_dependents:
+            above = {goal.parent, split_reference(goal.provider)[0], *goal.dependencies}
+            meant = meant or bool(above & self._targeted)
+        if meant:
+            self._targeted.add(goal.urn)
+        return options.wants(goal.urn) or (meant and not matches(options.excludes, goal.urn))
 
     def _untargeted(self, goal: Goal, old: Row | None) -> list[Step]:
         if old is not None:

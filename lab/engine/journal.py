@@ -1,8 +1,8 @@
 """The state of a stack while it changes.
 
-Holds the rows that were there, those that this run has finished, and the operations under way, and saves after
-each change through the function that it is given. Rows done in this run stand first, in order of completion, then
-the untouched ones in their old order: each row stays below all that it names.
+Holds the rows that were there, those that this run has finished, and the operations under way, and says after each
+change whether it has to be saved. Rows done in this run stand first, in order of completion, then the untouched ones
+in their old order: each row stays below all that it names.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from lab.engine.checkpoint import Pending
 from lab.engine.rows import rename
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from lab.engine.checkpoint import Snapshot
     from lab.engine.operations import Op, Step
     from lab.engine.rows import Row
-
-    Save = Callable[[list[Row], list[Pending]], None]
 
 PENDING: Final[dict[Op, str]] = {
     "create": "creating",
@@ -40,17 +38,15 @@ class Journal:
 
     Args:
         before: The state at the start.
-        save: Writes rows and pending operations; a preview saves nothing.
         keep_creating: Carry forward creations that a dead engine left behind.
     """
 
-    def __init__(self, before: Snapshot, save: Save, *, keep_creating: bool = True) -> None:
+    def __init__(self, before: Snapshot, *, keep_creating: bool = True) -> None:
         self._old: dict[Row, Row] = {row: row for row in before.rows}
         self._done: list[Row] = []
         self._under_way: dict[Step, Pending] = {}
         creating = {item.row.urn: item for item in before.pending if item.kind == "creating"}
         self._carried = list(creating.values()) if keep_creating else []
-        self._save = save
         self.renamed: dict[str, str] = {}
 
     def rows(self) -> list[Row]:
@@ -83,14 +79,19 @@ class Journal:
         """Return the rows of the old state that this run has not dealt with, in their order."""
         return list(self._old.values())
 
-    def begin(self, step: Step) -> None:
-        """Note that a step is under way."""
+    def pending(self) -> list[Pending]:
+        """Return the operations under way, and the creations that a dead engine left behind."""
+        return [*self._carried, *self._under_way.values()]
+
+    def begin(self, step: Step) -> bool:
+        """Note that a step is under way; tell whether that has to be saved first."""
         if step.op in PENDING and step.call:
             self._under_way[step] = Pending(PENDING[step.op], step.row)
-            self.save()
+            return True
+        return False
 
-    def end(self, step: Step, row: Row | None) -> None:
-        """Note that a step is done, and the row that it left."""
+    def end(self, step: Step, row: Row | None) -> bool:
+        """Note that a step is done, and the row that it left; tell whether that has to be saved."""
         was_pending = self._under_way.pop(step, None)
         if row is not None:
             self._done.append(row)
@@ -101,8 +102,7 @@ class Journal:
                 self._old[step.old] = replace(self._old[step.old], pending_replacement=True)
         elif step.old is not None and step.op != "replace":
             self._forget(step.old)
-        if was_pending or step.op not in ("same", "replace"):
-            self.save()
+        return was_pending is not None or step.op not in ("same", "replace")
 
     def fail(self, step: Step, row: Row | None = None) -> None:
         """Note that a step failed; `row` is what it left all the same."""
@@ -114,12 +114,10 @@ class Journal:
                     self._leave_replaced(step.old)
                 else:
                     self._forget(step.old)
-        self.save()
 
     def amend(self, row: Row, better: Row) -> None:
         """Put another row in the place of one that is done."""
         self._done[self._done.index(row)] = better
-        self.save()
 
     def refreshed(self, rows: Iterable[tuple[Row, Row | None]]) -> None:
         """Put what a refresh saw in the place of old rows; None drops one."""
@@ -128,11 +126,6 @@ class Journal:
                 self._old.pop(old, None)
             else:
                 self._old[old] = new
-        self.save()
-
-    def save(self) -> None:
-        """Save the state as it is now."""
-        self._save(self.rows(), [*self._carried, *self._under_way.values()])
 
     def _leave_replaced(self, old: Row) -> None:
         if old not in self._old:

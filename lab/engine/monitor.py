@@ -16,6 +16,7 @@ from lab.engine.backend import ORGANIZATION
 from lab.engine.executor import StoppedError, heard
 from lab.engine.goals import Goal, goal_of
 from lab.engine.provider import ProviderError
+from lab.engine.transforms import TransformError
 from lab.engine.urns import build_urn
 from lab.engine.values import UNKNOWN_TEXT, from_struct, to_struct
 from lab.engine.wire import (
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from lab.engine.deployment import Deployment
     from lab.engine.events import Severity
 
-FEATURES: Final = (0, 1, 2, 3, 4, 5, 6, 15)
-"""Secrets, references, output values, alias specs, triggers, deletedWith, replaceWith, invoke parents."""
+FEATURES: Final = (0, 1, 2, 3, 4, 5, 6, 7, 15)
+"""Secrets, references, output values, alias specs, triggers, deletedWith, replaceWith, transforms, invoke parents."""
 
 FEATURE_NAMES: Final = (
     "secrets",
@@ -44,6 +45,7 @@ FEATURE_NAMES: Final = (
     "replacementTrigger",
     "deletedWith",
     "replaceWith",
+    "transforms",
 )
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("debug", "info", "warning", "error")
@@ -80,6 +82,14 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if request.remote:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "remote components: not in a lab; use Pulumi itself")
         place = self._run.context
+        urn = build_urn(
+            stack=place.stack,
+            project=place.project.name,
+            parent=request.parent,
+            kind=request.type,
+            name=request.name,
+        )
+        request = await self._answer(self._transformed(request, urn))
         goal = goal_of(request, stack=place.stack, project=place.project.name)
         registered = await self._answer(self._run.registrations.register(goal))
         response = resource_pb2.RegisterResourceResponse(urn=registered.urn)
@@ -96,10 +106,24 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             )
         return response
 
+    async def RegisterStackTransform(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Take a transform of whatever is registered from now on."""
+        del context
+        self._run.transforms.add(request)
+        return Empty()
+
+    async def _transformed(self, request: Any, urn: str) -> Any:
+        try:
+            return await self._run.transforms.apply(request, urn)
+        except TransformError as fault:
+            self._run.fail(str(fault), urn)
+            self._run.executor.stop()
+            raise StoppedError from None
+
     async def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Take the outputs of a component, or of the stack."""
         del context
-        self._run.registrations.outputs(request.urn, from_struct(request.outputs))
+        await self._answer(self._run.registrations.outputs(request.urn, from_struct(request.outputs)))
         return Empty()
 
     async def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802

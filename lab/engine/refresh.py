@@ -44,6 +44,7 @@ class Refresh:
             if pruned is not row:
                 changes.append((row, pruned))
         self._run.journal.refreshed(changes)
+        await self._run.commits.commit()
 
     def _looked_at(self, row: Row) -> bool:
         return (

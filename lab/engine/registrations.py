@@ -117,7 +117,7 @@ class Registrations:
         answering = await self._run.registry.live(reference)
         return await answering.invoke(token, arguments, preview=self._run.options.preview)
 
-    def outputs(self, urn: str, outputs: Properties) -> None:
+    async def outputs(self, urn: str, outputs: Properties) -> None:
         """Take the outputs of a component; the stack's are kept for the end."""
         self._run.events.mask.learn(outputs)
         final = self._run.executor.final
@@ -125,7 +125,7 @@ class Registrations:
             self.exported = outputs
         elif urn in final:
             _, row = final[urn]
-            self._run.executor.complete(urn, replace(row, outputs=outputs))
+            await self._run.executor.complete(urn, replace(row, outputs=outputs))
 
     def _arrive(self, goal: Goal) -> Goal:
         """Note a registration, refuse a second one, and return it with what it takes over from its parent."""

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pulumi.runtime.proto import (
+        alias_pb2,
+        callback_pb2,
+        callback_pb2_grpc,
         engine_pb2,
         engine_pb2_grpc,
         plugin_pb2,
@@ -36,6 +39,9 @@ else:
             sys.modules[_PACKAGE] = package
         return importlib.import_module(f"{_PACKAGE}.{name}")
 
+    alias_pb2 = _load("alias_pb2")
+    callback_pb2 = _load("callback_pb2")
+    callback_pb2_grpc = _load("callback_pb2_grpc")
     engine_pb2 = _load("engine_pb2")
     engine_pb2_grpc = _load("engine_pb2_grpc")
     plugin_pb2 = _load("plugin_pb2")
@@ -48,6 +54,9 @@ else:
 __all__ = [
     "MESSAGE_LIMIT_BYTES",
     "OPTIONS",
+    "alias_pb2",
+    "callback_pb2",
+    "callback_pb2_grpc",
     "engine_pb2",
     "engine_pb2_grpc",
     "plugin_pb2",

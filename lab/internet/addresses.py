@@ -30,6 +30,11 @@ class Place:
     ipv4: IPv4Address
     ipv6: IPv6Address
 
+    @property
+    def uplink(self) -> str:
+        """The router's interface with the place's cable in it."""
+        return f"p-{self.name}"
+
 
 def _place(name: str, host: str) -> Place:
     return Place(name=name, ipv4=IPv4Address(f"192.0.2.{host}"), ipv6=IPv6Address(f"2001:db8:ff::{host}"))
@@ -56,3 +61,8 @@ METADATA_IPV6: Final = IPv6Address("fe80::a9fe:a9fe")
 SITE_RESOLVERS: Final = (IPv4Address("185.12.64.1"), IPv4Address("185.12.64.2"))
 
 MTU_BYTES: Final = 1500
+
+
+def site_uplink(server_id: int) -> str:
+    """Return the router's interface with the cable of a server's site in it."""
+    return f"s{server_id}"

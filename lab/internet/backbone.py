@@ -45,16 +45,15 @@ class Backbone:
 
     Args:
         ground: The lab's.
-        repository: What the mirror serves; None for no mirror.
         mirror_name: Host name of the mirror.
     """
 
-    def __init__(self, ground: Ground, *, repository: Path | None, mirror_name: str) -> None:
+    def __init__(self, ground: Ground, *, mirror_name: str) -> None:
         self._ground = ground
-        self._repository = repository
         self._mirror_name = mirror_name
         setting = Setting(cgroup=ground.cgroup, namespace=ground.inet)
         self._resolver = Dnsmasq(setting, ground.folder / "resolver", answers_on=addresses.RESOLVER.ipv4)
+        self._repositories = StaticFiles(directory=None)
         self._mirror: WebService | None = None
         self._face: asyncio.subprocess.Process | None = None
         self.places = {place.name: f"{ground.prefix}-{place.name}" for place in addresses.PLACES}
@@ -64,9 +63,7 @@ class Backbone:
         for namespace in (self._ground.inet, *self.places.values()):
             self._ground.ledger.note("namespace", namespace)
         await asyncio.to_thread(self._make)
-        await asyncio.gather(self._start_resolver(), self._start_face())
-        if self._repository is not None:
-            await self._start_mirror(self._repository)
+        await asyncio.gather(self._start_resolver(), self._start_face(), self._start_mirror())
 
     async def stop(self) -> None:
         """Undo `start`."""
@@ -76,6 +73,11 @@ class Backbone:
         await end(self._face)
         for namespace in (*self.places.values(), self._ground.inet):
             await asyncio.to_thread(remove_namespace, namespace)
+
+    def serve_packages(self, repository: Path) -> None:
+        """Have the mirror serve a repository as well; each has a suite and a pool of its own."""
+        if repository not in self._repositories.all_directories:
+            self._repositories.all_directories.append(repository)
 
     @property
     def mounts_of(self) -> int:
@@ -107,7 +109,7 @@ class Backbone:
             self._connect(place)
 
     def _connect(self, place: addresses.Place) -> None:
-        namespace, uplink = self.places[place.name], f"p-{place.name}"
+        namespace, uplink = self.places[place.name], place.uplink
         make_namespace(namespace)
         set_sysctls(namespace, {"ipv6/conf/default/accept_ra": "0"})
         make_link(self._ground.inet, uplink, namespace, "eth0")
@@ -132,10 +134,10 @@ class Backbone:
         hosts = (addresses.RESOLVER.ipv4, addresses.RESOLVER.ipv6)
         await self._resolver.start(render_resolver(self._ground.names, hosts))
 
-    async def _start_mirror(self, repository: Path) -> None:
+    async def _start_mirror(self) -> None:
         namespace = self.places[addresses.MIRROR.name]
         hosts = (str(addresses.MIRROR.ipv4), str(addresses.MIRROR.ipv6))
         sockets = [await asyncio.to_thread(listen_inside, namespace, host, 80) for host in hosts]
-        app = Starlette(routes=[Mount("/debian", StaticFiles(directory=repository))])
+        app = Starlette(routes=[Mount("/debian", self._repositories)])
         self._mirror = WebService(quiet_config(app), sockets)
         await self._mirror.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD
 
@@ -12,6 +12,8 @@ from lab.internet.namespace import configure, namespace_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+MAIN_TABLE: Final = 254  # RT_TABLE_MAIN
 
 
 def make_link(near: str, near_end: str, far: str, far_end: str, *, far_mac: str | None = None) -> None:
@@ -69,12 +71,22 @@ def add_addresses(
 
 
 def add_route(
-    netlink: Any, prefix: IPv4Network | IPv6Network | str, interface: str, via: IPv4Address | IPv6Address | None = None
+    netlink: Any,
+    prefix: IPv4Network | IPv6Network | str,
+    interface: str,
+    via: IPv4Address | IPv6Address | None = None,
+    *,
+    table: int = MAIN_TABLE,
 ) -> None:
     """Route a prefix through an interface, by a neighbour that need not be in any of its networks."""
     index, family = index_of(netlink, interface), 10 if ":" in str(prefix) else 2
     if via is None:
-        netlink.route("add", dst=str(prefix), oif=index, family=family)
+        netlink.route("add", dst=str(prefix), oif=index, family=family, table=table)
     else:
         flags = ["onlink"] if family == 2 else []  # AF_INET
-        netlink.route("add", dst=str(prefix), oif=index, gateway=str(via), family=family, flags=flags)
+        netlink.route("add", dst=str(prefix), oif=index, gateway=str(via), family=family, flags=flags, table=table)
+
+
+def set_mtu(namespace: str, interface: str, mtu_bytes: int) -> None:
+    """Set the MTU of one end of a link."""
+    configure(namespace, lambda netlink: netlink.link("set", index=index_of(netlink, interface), mtu=mtu_bytes))

@@ -33,6 +33,8 @@ _SYSCTLS = {
     "ipv6/conf/all/forwarding": "1",
     "ipv6/conf/default/accept_ra": "0",
 }
+# The same in every lab: a machine that goes on where it was saved still knows its gateway by it.
+_GATEWAY_MAC = "d2:74:7f:6e:37:e3"
 _BRIDGE_HOSTS = (
     addresses.GATEWAY_IPV4,
     addresses.METADATA_IPV4,
@@ -80,13 +82,23 @@ class Site:
         self.wish = wish
         self._advertise = advertise
         self.namespace = f"{ground.prefix}-s{wish.server_id}"
-        self._uplink = f"s{wish.server_id}"
+        self._uplink = addresses.site_uplink(wish.server_id)
         self._base = ground.folder / f"site-{wish.server_id}"
         self._setting = Setting(cgroup=ground.cgroup, namespace=self.namespace)
         self._dnsmasq = Dnsmasq(self._setting, self._base, answers_on=addresses.SITE_RESOLVERS[0])
         self._metadata: WebService | None = None
         self._stands_for: tuple[object, ...] | None = None
         self._ruleset: str | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is made, and not being removed."""
+        return self._stands_for is not None
+
+    @property
+    def uplink_ends(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Namespace and interface of both ends of its cable to the router."""
+        return (self._ground.inet, self._uplink), (self.namespace, "up0")
 
     def is_elsewhere(self, wish: Wish) -> bool:
         """Tell whether the site stands, but for other addresses than the wish's."""
@@ -109,12 +121,13 @@ class Site:
 
     async def stop(self) -> None:
         """Undo `start`."""
+        self._stands_for = None
         if self._metadata is not None:
             await self._metadata.stop()
             self._metadata = None
         await self._dnsmasq.stop()
         await asyncio.to_thread(self._remove)
-        self._stands_for = self._ruleset = None
+        self._ruleset = None
 
     async def apply_firewall(self) -> None:
         """Make the cloud firewall what the wish says, in one transaction; once."""
@@ -154,7 +167,8 @@ class Site:
         set_sysctls(self.namespace, _SYSCTLS)
 
         def bridge(netlink: Any) -> None:
-            netlink.link("add", ifname="br0", kind="bridge", br_forward_delay=0, br_stp_state=0, br_mcast_snooping=0)
+            quick = {"br_forward_delay": 0, "br_stp_state": 0, "br_mcast_snooping": 0}
+            netlink.link("add", ifname="br0", kind="bridge", address=_GATEWAY_MAC, **quick)
             netlink.link("set", index=index_of(netlink, "br0"), state="up")
             add_addresses(netlink, "br0", _BRIDGE_HOSTS)
             if self._advertise and self.wish.ipv6 is not None:  # dnsmasq advertises only what the interface has

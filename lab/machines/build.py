@@ -25,11 +25,13 @@ from lab.machines.steps import build_as_asked, enter_phase, run_step
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.machines.recipe import Release
+
 
 def build(asked: dict[str, Any]) -> None:
     """Build all layers into the empty folder `asked["into"]`."""
     check_namespace()
-    into, release = Path(asked["into"]), asked["release"]
+    into, release = Path(asked["into"]), recipe.RELEASES[asked["image"]]
     debs = into / "debs"
     debs.mkdir()
     enter_phase("base system")
@@ -39,18 +41,18 @@ def build(asked: dict[str, Any]) -> None:
     _customise(rootfs, release)
     enter_phase("package repository")
     keyring = rootfs / recipe.MIRROR_KEYRING.lstrip("/")
-    make_repository(debs, into / "repository", release=release, keyring=keyring)
+    make_repository(debs, into / "repository", release=release.codename, keyring=keyring)
     debs.rmdir()
     enter_phase("tunnel and edge packages")
     with _layer(into, "fast") as root:
-        _install(root, into / "repository", recipe.FAST_PACKAGES, release)
+        _install(root, into / "repository", recipe.FAST_PACKAGES, release.codename)
         _disable(root)
     enter_phase("what differs under systemd-nspawn")
     with _layer(into, "nspawn") as root:
         write_nspawn_layer(root)
 
 
-def _bootstrap(into: Path, *, release: str, sources: list[str], apt_options: str) -> None:
+def _bootstrap(into: Path, *, release: Release, sources: list[str], apt_options: str) -> None:
     """Run mmdebstrap, and collect the repository's packages while its package lists are there."""
     collect = (
         'rm "$1"/var/cache/apt/archives/*.deb && '
@@ -62,21 +64,23 @@ def _bootstrap(into: Path, *, release: str, sources: list[str], apt_options: str
         options.write(apt_options)
         options.flush()
         command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory"]
-        command += [f"--include={','.join(recipe.STOCK_PACKAGES)}"]
+        command += [f"--include={','.join((*recipe.STOCK_PACKAGES, *release.packages))}"]
         command += [f"--dpkgopt={option}" for option in recipe.DPKG_OPTIONS]
-        command += [f"--aptopt={options.name}", f"--customize-hook={collect}", release, str(into / "rootfs"), "-"]
+        command += [f"--aptopt={options.name}", f"--customize-hook={collect}", release.codename]
+        command += [str(into / "rootfs"), "-"]
         run_step(command, given="\n".join(sources) + "\n")
 
 
-def _customise(rootfs: Path, release: str) -> None:
-    for path, text in {**recipe.STOCK_FILES, "etc/apt/sources.list": recipe.sources_list(release)}.items():
+def _customise(rootfs: Path, release: Release) -> None:
+    (rootfs / "etc/apt/sources.list").unlink()  # the host's way to its mirror is none of the machine's business
+    for path, text in {**recipe.STOCK_FILES, release.sources_file: release.sources}.items():
         target = rootfs / path
         target.unlink(missing_ok=True)  # may be a link that leads elsewhere
         target.write_text(text, encoding="utf-8")
     for leftover in (*rootfs.glob("etc/ssh/ssh_host_*"), rootfs / "var/lib/dbus/machine-id"):
         leftover.unlink(missing_ok=True)
     for aptopt in rootfs.glob("etc/apt/apt.conf.d/99mmdebstrap"):
-        aptopt.unlink()  # the host's way to its mirror is none of the machine's business
+        aptopt.unlink()  # the same
     run_step(["chroot", str(rootfs), "locale-gen"])
     _disable(rootfs)
 
@@ -86,15 +90,16 @@ def _disable(root: Path) -> None:
     run_step(["chroot", str(root), "systemctl", "disable", *present])
 
 
-def _install(root: Path, repository: Path, packages: tuple[str, ...], release: str) -> None:
+def _install(root: Path, repository: Path, packages: tuple[str, ...], codename: str) -> None:
     """Install from the lab's own repository, with nothing started."""
     policy, served = root / "usr/sbin/policy-rc.d", root / "mnt"
     policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
     policy.chmod(0o755)
     run_step(["mount", "--bind", "-o", "ro", str(repository), str(served)])
     try:
-        listed = f"deb [signed-by={recipe.MIRROR_KEYRING}] file:/mnt {release} main\n"
-        options = ["-o", "Dir::Etc::SourceList=/tmp/lab.list", "-o", "APT::Sandbox::User=root"]
+        listed = f"deb [signed-by={recipe.MIRROR_KEYRING}] file:/mnt {codename} main\n"
+        options = ["-o", "Dir::Etc::SourceList=/tmp/lab.list", "-o", "Dir::Etc::SourceParts=/dev/null"]
+        options += ["-o", "APT::Sandbox::User=root"]
         (root / "tmp/lab.list").write_text(listed, encoding="utf-8")
         apt = ["chroot", str(root), "apt-get", "--quiet", "--yes", *options]
         run_step([*apt, "update"])

@@ -23,6 +23,26 @@ class Leader:
     started: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """A volume that is plugged into a machine.
+
+    Args:
+        volume_id: Hetzner's id.
+        file: What it holds, raw.
+        size_bytes: Its size.
+    """
+
+    volume_id: int
+    file: Path
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        """Its name in `/dev/disk/by-id`, as Hetzner's `linux_device` has it."""
+        return f"scsi-0HC_Volume_{self.volume_id}"
+
+
 class MachineError(Exception):
     """A machine can't be made or booted; the text says why."""
 
@@ -46,8 +66,21 @@ class Driver(Protocol):
     def leader(self) -> Leader | None:
         """The process that it ends with, another one after each boot; None while it is off."""
 
-    async def create_disk(self) -> None:
-        """Make the machine's disk from the image; what the machine writes stays on it until `destroy`."""
+    async def create_disk(self, source: Path | None = None) -> None:
+        """Make the machine's disk; what the machine writes stays on it until `destroy`.
+
+        Args:
+            source: What `copy_disk` has made; None for the image that all machines boot from.
+        """
+
+    async def copy_disk(self, target: Path) -> None:
+        """Copy the disk as it is at one moment into a folder, be the machine on or off: it stands still meanwhile."""
+
+    async def attach(self, disk: Disk) -> None:
+        """Plug a disk in, at once and at each boot, or take note that one is larger now."""
+
+    async def detach(self, disk: Disk) -> None:
+        """Pull a disk out, whatever the machine does with it."""
 
     async def boot(self) -> None:
         """Power on, and return when the machine's first process runs; reboots of its own are followed."""
@@ -60,6 +93,29 @@ class Driver(Protocol):
 
     async def destroy(self) -> None:
         """Cut the power and remove the disk."""
+
+
+class Lasting(Driver, Protocol):
+    """A machine that can be saved while it runs, and that goes on from there."""
+
+    @property
+    def makings(self) -> dict[str, str]:
+        """What it is made with, by name: a memory that was saved with another one of these is of no use to it."""
+
+    async def pause(self) -> None:
+        """Stand still, if it is on."""
+
+    async def resume(self) -> None:
+        """Go on, if it stands still."""
+
+    async def set_clock(self) -> None:
+        """Set its clock, which stood still with it, by this machine's."""
+
+    async def save(self, folder: Path) -> None:
+        """Write disk and memory of the machine, which stands still, into an empty folder."""
+
+    async def load(self, folder: Path) -> None:
+        """Make the machine as it was saved: off, or standing still."""
 
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -1,7 +1,7 @@
 """Give a lab its machines' image: from the cache, or built once and kept.
 
-The cache is a folder named after a hash of everything that goes into the image. A build happens in a folder of its
-own and is renamed when whole, so a cache is complete or absent.
+The cache is a folder named after the release and a hash of everything that goes into its image. A build happens in
+a folder of its own and is renamed when whole, so a cache is complete or absent.
 """
 
 from __future__ import annotations
@@ -53,10 +53,12 @@ class Image:
 
     Args:
         folder: Its cache folder; nothing in it ever changes.
+        release: What it has.
         variant: Which layers a machine gets.
     """
 
     folder: Path
+    release: recipe.Release
     variant: recipe.Variant
 
     @property
@@ -97,7 +99,7 @@ def fingerprint(sources: tuple[AptSource, ...], *, release: str, room: Path = _R
 def ensure_image(
     variant: recipe.Variant,
     *,
-    release: str = recipe.RELEASE,
+    release: recipe.Release = recipe.DEBIAN_12,
     cache: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Image:
@@ -105,7 +107,7 @@ def ensure_image(
 
     Args:
         variant: Which layers the caller's machines get; all are built together, from one base system.
-        release: Debian's code name.
+        release: What of.
         cache: Where images are kept, if not at the user's usual place.
         say: Told of each phase.
 
@@ -114,25 +116,25 @@ def ensure_image(
     """
     images = cache or cache_folder()
     try:
-        sources = read_sources(release)
-        name = fingerprint(sources, release=release)
+        sources = read_sources(release.codename)
+        name = fingerprint(sources, release=release.codename)
     except (SourceError, FileNotFoundError) as error:
         raise ImageError(str(error)) from error
-    folder = images / name
+    folder = images / f"{release.image}-{name}"
     asked = {
-        "release": release,
+        "image": release.image,
         "sources": [source.line for source in sources],
         "apt_options": read_transport_options(),
     }
     ensure_folder(folder, program="lab.machines.build", asked=asked, say=say)
-    return Image(folder=folder, variant=variant)
+    return Image(folder=folder, release=release, variant=variant)
 
 
 def ensure_folder(folder: Path, *, program: str, asked: dict[str, Any], say: Callable[[str], None]) -> None:
-    """Build a cache folder if it is not there, and remove those beside it that no running lab uses.
+    """Build a cache folder if it is not there, and remove those that it takes the place of and no running lab uses.
 
     Args:
-        folder: The folder, named after a hash of all that goes into it.
+        folder: The folder, named `<image>-<hash of all that goes into it>`.
         program: Module that builds it, as `steps` says.
         asked: What it is told, beside the folder to build `into`.
         say: Told of each phase.
@@ -229,12 +231,16 @@ def _alone(images: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _remove_others(images: Path, name: str) -> None:
-    """Remove images of other recipes, except those that a running lab boots from, and what an ended build left."""
+    """Remove the same image of other recipes, unless a running lab boots from it, and what an ended build left.
+
+    Other releases' images stay. A name without a release is of a version that knew only one.
+    """
     for other in images.iterdir():
         if other.name.startswith(".building-"):
             shutil.rmtree(other)
         marker = other / "in-use"
-        if other.name == name or not marker.is_file():
+        replaced = other.name != name and other.name.rpartition("-")[0] in {name.rpartition("-")[0], ""}
+        if not replaced or not marker.is_file():
             continue
         with marker.open("a", encoding="ascii") as held:
             try:

@@ -23,7 +23,8 @@ from lab.machines.steps import BuildError, build_as_asked, enter_phase, run_step
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LZ4_MAGIC = b"\x02!L\x18"  # of the old frame format, in which the kernel packs itself
+# How Debian packs its cloud kernel: lz4's old frame format in Debian 12, zstd in Debian 13.
+_PACKINGS = {"lz4": b"\x02!L\x18", "zstd": b"\x28\xb5\x2f\xfd"}
 _ELF_MAGIC = b"\x7fELF"
 
 
@@ -119,16 +120,21 @@ def unpack_kernel(packed: bytes) -> bytes:
     """Return the ELF inside a bzImage.
 
     Raises:
-        BuildError: There is none that is packed with lz4, as Debian packs its cloud kernel.
+        BuildError: There is none that is packed as Debian packs its cloud kernels.
     """
-    start = packed.find(_LZ4_MAGIC)
-    while start >= 0:
-        # It fails on what follows the kernel; by then all of it is out.
-        unpacked = subprocess.run(["lz4", "-dc"], input=packed[start:], capture_output=True, check=False).stdout
-        if unpacked.startswith(_ELF_MAGIC):
-            return unpacked
-        start = packed.find(_LZ4_MAGIC, start + 1)
-    raise BuildError("kernel: nothing in it is packed with lz4, allowed: Debian's cloud kernel; look how this one is")
+    for program, magic in _PACKINGS.items():
+        start = packed.find(magic)
+        while start >= 0:
+            # It fails on what follows the kernel; by then all of it is out.
+            unpack = [program, "-dc"]
+            unpacked = subprocess.run(unpack, input=packed[start:], capture_output=True, check=False).stdout
+            if unpacked.startswith(_ELF_MAGIC):
+                return unpacked
+            start = packed.find(magic, start + 1)
+    raise BuildError(
+        f"kernel: nothing in it is packed with {' or '.join(_PACKINGS)}, allowed: Debian's cloud kernel; "
+        "look how this one is"
+    )
 
 
 def _make_disk(root: Path, disk: Path) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import functools
+import hashlib
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from lab.machines.qemu_disks import render_controller, render_disk
 from lab.machines.qemu_layer import EMULATED_ARGUMENTS, KERNEL_ARGUMENTS
 from lab.machines.qemu_wire import PORT_PREFIX, PORTS
 
 if TYPE_CHECKING:
+    from lab.machines.driver import Disk
     from lab.machines.qemu_image import VirtualImage
 
 Accelerator: TypeAlias = Literal["kvm", "tcg"]
@@ -59,6 +64,7 @@ class Hardware:
         tap: Interface of the namespace that QEMU runs in, which the card is connected to.
         console: File that the serial console is appended to.
         accelerator: What runs its instructions.
+        disks: Volumes that are plugged in from the start.
     """
 
     serial: int
@@ -66,11 +72,23 @@ class Hardware:
     tap: str
     console: Path
     accelerator: Accelerator
+    disks: tuple[Disk, ...] = ()
 
 
-def render_disk_command(image: VirtualImage) -> list[str]:
-    """Return the command that makes a machine's disk, to be run in the machine's folder."""
-    return ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk), DISK]
+def render_disk_command(image: VirtualImage, *, existing: bool = False) -> list[str]:
+    """Return the command that makes a machine's disk, to be run in the machine's folder.
+
+    Args:
+        image: Whose disk it lies over.
+        existing: The disk is there already, and is put over the image's, wherever that lay before.
+    """
+    verb = ["rebase", "-u"] if existing else ["create"]
+    return ["qemu-img", *verb, "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk), DISK]
+
+
+def render_copy_command(disk: Path, target: Path) -> list[str]:
+    """Return the command that copies a machine's disk into a folder, with its holes."""
+    return ["cp", "--sparse=always", "--reflink=auto", "--", str(disk), str(target)]
 
 
 def render_command(hardware: Hardware, image: VirtualImage) -> list[str]:
@@ -95,6 +113,9 @@ def render_command(hardware: Hardware, image: VirtualImage) -> list[str]:
     # Written back when the machine asks for it, as a disk does: what it has not asked for dies with QEMU.
     command += ["-drive", f"if=none,id=disk,file={DISK},format=qcow2,cache=writeback,discard=unmap"]
     command += ["-device", "virtio-blk-pci,drive=disk"]
+    command += render_controller()
+    for disk in hardware.disks:
+        command += render_disk(disk)
     command += ["-netdev", f"tap,id=cable,ifname={hardware.tap},script=no,downscript=no"]
     command += ["-device", f"virtio-net-pci,netdev=cable,mac={hardware.mac},romfile="]
     command += ["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"]
@@ -103,6 +124,27 @@ def render_command(hardware: Hardware, image: VirtualImage) -> list[str]:
         command += ["-chardev", f"socket,id=port{number},path=port{number},server=on,wait=off"]
         command += ["-device", f"virtserialport,nr={number + 1},chardev=port{number},name={PORT_PREFIX}{number}"]
     return command
+
+
+def render_makings(image: VirtualImage, accelerator: Accelerator) -> dict[str, str]:
+    """Return what a machine's saved memory rests on: with another of these it can't go on."""
+    hardware = Hardware(serial=0, mac="", tap="", console=Path("/"), accelerator=accelerator)
+    words = [word.replace(str(image.folder), "") for word in render_command(hardware, image)]
+    makings = {
+        "QEMU": _version(),
+        "image": image.folder.name,
+        "hardware": hashlib.sha256("\0".join(words).encode()).hexdigest()[:16],
+    }
+    if accelerator == "kvm":
+        flags = re.search(r"^flags\b.*$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+        makings["processor"] = hashlib.sha256((flags[0] if flags else "").encode()).hexdigest()[:16]
+    return makings
+
+
+@functools.cache
+def _version() -> str:
+    said = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
+    return said.splitlines()[0]
 
 
 def _escaped(path: Path) -> str:

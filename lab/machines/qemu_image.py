@@ -64,7 +64,7 @@ def ensure_virtual_image(
 
     Args:
         image: The machines' image; the caller keeps it in use.
-        release: Debian's code name.
+        release: Debian's code name, for its kernel.
         cache: Where to keep it, if not at the user's usual place.
         say: Told of each phase.
 
@@ -72,7 +72,7 @@ def ensure_virtual_image(
         ImageError: With one message that says what to do; nothing is left behind.
     """
     images = (cache or cache_folder().with_name("virtual-images")) / image.variant
-    folder = images / fingerprint(image)
+    folder = images / f"{image.release.image}-{fingerprint(image)}"
     try:
         asked = {
             "layers": [str(layer) for layer in image.system_layers],

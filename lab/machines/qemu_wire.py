@@ -7,7 +7,8 @@ where one begins, so each line names its session; what a broken one left behind 
 
 | kind | direction | content |
 |---|---|---|
-| run | to the machine | the program and its arguments, as a JSON list |
+| run, terminal | to the machine | the program and its arguments, as a JSON list: with pipes, or on a terminal |
+| size | to the machine | rows and columns of that terminal, in decimal |
 | in, eof | to the machine | bytes of its standard input, and its end |
 | out, err | from the machine | bytes of its standard output and error |
 | end | from the machine | its exit code in decimal |

@@ -1,15 +1,68 @@
-"""The one recipe of the machines' image, as plain data.
+"""The one recipe of the machines' images, as plain data; where releases differ, they say so in a `Release`.
 
-Pure: texts and package names. The bytes of this file are part of the image's hash.
+Pure: texts and package names. The bytes of this file are part of each image's hash.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 Variant: TypeAlias = Literal["stock", "fast"]
 
-RELEASE: Final = "bookworm"
+MIRROR_NAME: Final = "mirror.lab.example"
+MIRROR_KEYRING: Final = "/usr/share/keyrings/lab-archive-keyring.gpg"
+
+_ONE_LINE: Final = f"deb [signed-by={MIRROR_KEYRING}] http://{MIRROR_NAME}/debian {{codename}} main\n"
+_DEB822: Final = f"""\
+Types: deb
+URIs: http://{MIRROR_NAME}/debian
+Suites: {{codename}}
+Components: main
+Signed-By: {MIRROR_KEYRING}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One release of Debian, and where a provider's image of it differs from that of another.
+
+    Args:
+        image: Name of the image, as the API has it.
+        codename: Debian's.
+        packages: What it has beyond `STOCK_PACKAGES`.
+        sources_file: Where its apt reads the package mirror from.
+        sources_form: What stands there, with the code name left open.
+    """
+
+    image: str
+    codename: str
+    packages: tuple[str, ...]
+    sources_file: str
+    sources_form: str
+
+    @property
+    def sources(self) -> str:
+        """Return what stands in its `sources_file`: the lab's own repository."""
+        return self.sources_form.format(codename=self.codename)
+
+
+DEBIAN_12: Final = Release(
+    image="debian-12",
+    codename="bookworm",
+    packages=("isc-dhcp-client",),
+    sources_file="etc/apt/sources.list",
+    sources_form=_ONE_LINE,
+)
+# ifupdown recommends dhcpcd since trixie, and its installer writes deb822.
+DEBIAN_13: Final = Release(
+    image="debian-13",
+    codename="trixie",
+    packages=("dhcpcd-base",),
+    sources_file="etc/apt/sources.list.d/debian.sources",
+    sources_form=_DEB822,
+)
+RELEASES: Final = {release.image: release for release in (DEBIAN_12, DEBIAN_13)}
 
 # What a provider's Debian image has, but no kernel: under systemd-nspawn the host's is used.
 STOCK_PACKAGES: Final = (
@@ -23,7 +76,6 @@ STOCK_PACKAGES: Final = (
     "ifupdown",
     "iproute2",
     "iputils-ping",
-    "isc-dhcp-client",
     "kmod",
     "less",
     "libpam-systemd",
@@ -45,15 +97,6 @@ FAST_PACKAGES: Final = ("haproxy", "wireguard-tools")
 # In the lab's repository, with whatever they need beyond `stock`.
 REPOSITORY_PACKAGES: Final = (*FAST_PACKAGES, "nginx")
 
-MIRROR_NAME: Final = "mirror.lab.example"
-MIRROR_KEYRING: Final = "/usr/share/keyrings/lab-archive-keyring.gpg"
-
-
-def sources_list(release: str) -> str:
-    """Return the image's `/etc/apt/sources.list`: the lab's own repository."""
-    return f"deb [signed-by={MIRROR_KEYRING}] http://{MIRROR_NAME}/debian {release} main\n"
-
-
 DPKG_OPTIONS: Final = (
     "force-unsafe-io",  # the image is thrown away if the build does not end well
     "path-exclude=/usr/share/man/*",
@@ -63,7 +106,7 @@ DPKG_OPTIONS: Final = (
     "path-include=/usr/share/locale/locale.alias",
 )
 
-# The choices of Hetzner's Debian 12 image: eth0, ifupdown, root as the key-holding user, cloud-init otherwise as it is.
+# The choices of Hetzner's Debian images: eth0, ifupdown, root as the key-holding user, cloud-init otherwise as it is.
 STOCK_FILES: Final = {
     "etc/hostname": "localhost\n",
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",

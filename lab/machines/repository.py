@@ -21,10 +21,11 @@ def make_repository(debs: Path, repository: Path, *, release: str, keyring: Path
     Args:
         debs: Folder whose `*.deb` are moved into the repository.
         repository: What the mirror serves as `/debian`.
-        release: The only suite; its only component is `main`.
+        release: The only suite; its only component is `main`. Its packages lie in a pool of its own, so that one
+            mirror serves several repositories.
         keyring: Where to write the public key.
     """
-    pool = repository / "pool"
+    pool = repository / "pool" / release
     pool.mkdir(parents=True)
     for deb in sorted(debs.glob("*.deb")):
         deb.rename(pool / deb.name)

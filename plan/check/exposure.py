@@ -20,6 +20,8 @@ def find_exposures(plan: Plan) -> Iterator[str]:
         for port in host.firewall.visitor_ports:
             if port not in allowed:
                 yield f"{host.name}: port {port} is open to everybody"
+        if "nftables.service" not in host.masked_units:
+            yield f"{host.name}: its own nftables.service is not masked"
         listening = {interface.listen_port for interface in host.interfaces}
         for port in set(host.firewall.wireguard_ports) - listening:
             yield f"{host.name}: udp {port} is open and no interface listens"

@@ -57,7 +57,7 @@ def test_a_token_may_only_read() -> None:
         ("DELETE", "/ssh_keys/9999"),
         ("POST", "/nowhere"),
     ):
-        assert reader.refused(method, path, {"name": "new"}) == (403, "forbidden")
+        assert reader.refused(method, path, {"name": "new"}) == (403, "token_readonly")
     assert cloud.unmodelled == []
     assert [key["name"] for key in a.get("/ssh_keys")["ssh_keys"]] == ["key"]
     a.put(f"/ssh_keys/{number}", {"name": "new"})
@@ -103,7 +103,10 @@ def test_projects_never_share_an_address(a: Client, b: Client) -> None:
     ("method", "path"),
     [
         ("GET", "/load_balancers"),
+        ("GET", "/certificates"),
+        ("GET", "/isos"),
         ("POST", "/servers/1/actions/attach_iso"),
+        ("POST", "/servers/1/actions/request_console"),
         ("PATCH", "/servers/1"),
         ("GET", "/"),
         ("GET", "/servers/1/metrics"),

@@ -102,8 +102,15 @@ def test_the_first_thing_done_is_to_close() -> None:
     (command,) = parsed(origin())["bootcmd"]
     assert isinstance(command, list)
     assert command[:3] == ["cloud-init-per", "once", "farshore-closed"]
-    assert "mask --now nftables.service" in command[-1]
+    assert "mask --now nftables.service\n" in command[-1]
     assert "policy drop" in command[-1]
+
+
+def test_on_debian_13_sshd_is_nowhere_but_on_its_port() -> None:
+    """The sockets that no firewall sees are masked with the rest; Debian 12 has none."""
+    (command,) = parsed(planned(changed(origins__press__image="debian-13")).origins[0])["bootcmd"]
+    assert isinstance(command, list)
+    assert "mask --now nftables.service sshd-unix-local.socket sshd-vsock.socket\n" in command[-1]
 
 
 def test_a_shield_learns_where_its_origin_is_and_a_stranger_does_not() -> None:

@@ -51,14 +51,14 @@ def test_one_shield_and_one_origin_ask_for_this_and_no_more() -> None:
     """Every resource by type and name: two of everything, one for each host."""
     asked = record(program()).asked
     assert sorted(name for kind, name in asked if kind == SERVER) == [
-        "farshore-falkenstein-server",
-        "farshore-press-server",
+        "farshore-edge.falkenstein-server",
+        "farshore-vault.press-server",
     ]
     assert sorted(name for kind, name in asked if kind == ADDRESS) == [
-        "farshore-falkenstein-ipv4",
-        "farshore-falkenstein-ipv6",
-        "farshore-press-ipv4",
-        "farshore-press-ipv6",
+        "farshore-edge.falkenstein-ipv4",
+        "farshore-edge.falkenstein-ipv6",
+        "farshore-vault.press-ipv4",
+        "farshore-vault.press-ipv6",
     ]
     assert sorted(name for kind, name in asked if kind == STASH) == [
         "farshore-keys-falkenstein-delivery",
@@ -84,6 +84,35 @@ def test_every_cloud_resource_has_the_provider_of_its_account() -> None:
             assert f"::farshore-{account}-provider::" in recorder.providers[name], name
 
 
+def test_every_cloud_resource_is_named_after_its_account() -> None:
+    """The name is all that Pulumi tells of a resource that failed; what is in no account has none in its name."""
+    for kind, name in record(program()).asked:
+        if kind.startswith("hcloud:"):
+            account, host = ("edge", "falkenstein") if "falkenstein" in name else ("vault", "press")
+            assert name.startswith(f"farshore-{account}.{host}-")
+        if kind == STASH:
+            assert "." not in name
+
+
+def test_an_account_and_a_host_with_dashes_are_taken_for_no_other() -> None:
+    """Host `b-c` of account `a` and host `c` of account `a-b`: a dot stands between, and no name has one."""
+    config = changed(
+        accounts={
+            "edge": {"company": "Hetzner Online GmbH", "home": "DE"},
+            "a": {"company": "Hetzner Finland Oy", "home": "FI"},
+            "a-b": {"company": "Hetzner Finland Oy", "home": "FI"},
+        },
+        secrets={"tokens": {"edge": "e" * 64, "a": "a" * 64, "a-b": "b" * 64}},
+        origins={
+            "b-c": {"slot": 2, "account": "a", "location": "hel1", "shields": ["falkenstein"]},
+            "c": {"slot": 3, "account": "a-b", "location": "hel1", "shields": ["falkenstein"]},
+        },
+        domains={},
+    )
+    servers = [name for kind, name in record(program(config)).asked if kind == SERVER]
+    assert sorted(servers) == ["farshore-a-b.c-server", "farshore-a.b-c-server", "farshore-edge.falkenstein-server"]
+
+
 def test_user_data_keys_and_tokens_arrive_as_secrets() -> None:
     """What must not be read is marked when Pulumi receives it."""
     asked = record(program()).asked
@@ -99,7 +128,7 @@ def test_user_data_keys_and_tokens_arrive_as_secrets() -> None:
 def test_public_keys_do_not_arrive_as_secrets() -> None:
     """A public half is shown in previews; marked secret, every difference would read [secret]."""
     asked = record(program()).asked
-    key = asked[KEY, "farshore-press-key"]["publicKey"]
+    key = asked[KEY, "farshore-vault.press-key"]["publicKey"]
     assert not is_secret(key)
     assert key.startswith("ssh-ed25519 ")
 
@@ -108,8 +137,8 @@ def test_an_origins_address_is_a_secret_wherever_it_goes() -> None:
     """The shield's cloud firewall names it, as a secret; a shield's own address is none."""
     asked = record(program()).asked
     # The SDK's mocks lift a nested secret to the whole property.
-    assert is_secret(asked[FIREWALL, "farshore-falkenstein-firewall"]["rules"])
-    assert not is_secret(asked[FIREWALL, "farshore-press-firewall"]["rules"])
+    assert is_secret(asked[FIREWALL, "farshore-edge.falkenstein-firewall"]["rules"])
+    assert not is_secret(asked[FIREWALL, "farshore-vault.press-firewall"]["rules"])
 
 
 def test_no_firewall_is_empty() -> None:
@@ -123,7 +152,7 @@ def test_no_firewall_is_empty() -> None:
 def test_a_server_has_its_own_addresses_firewall_and_key() -> None:
     """Addresses by number, the key by id, the image by name."""
     asked = record(program()).asked
-    server = asked[SERVER, "farshore-press-server"]
+    server = asked[SERVER, "farshore-vault.press-server"]
     assert server["name"] == "dev-press"
     assert server["image"] == "debian-12"
     assert len(server["firewallIds"]) == len(server["sshKeys"]) == 1
@@ -144,8 +173,10 @@ def test_both_ends_are_told_matching_keys() -> None:
     """The public key in one end's configuration is the half of the private key at the other."""
     recorder = record(program())
     files = {
-        host: {file["path"]: file["content"] for file in told(recorder, f"farshore-{host}-server")["write_files"]}
-        for host in ("falkenstein", "press")
+        host: {
+            file["path"]: file["content"] for file in told(recorder, f"farshore-{account}.{host}-server")["write_files"]
+        }
+        for account, host in (("edge", "falkenstein"), ("vault", "press"))
     }
     stashes = {name: unwrap(inputs["input"]) for (kind, name), inputs in recorder.asked.items() if kind == STASH}
     shield, origin = stashes["farshore-keys-falkenstein-g1-fs0"], stashes["farshore-keys-press-g1-fs0g0"]
@@ -166,8 +197,8 @@ def test_two_deployments_can_live_in_one_stack() -> None:
         return pulumi.Output.all(program(name="one")(), program(name="two")())
 
     asked = record(build).asked
-    assert (SERVER, "one-press-server") in asked
-    assert (SERVER, "two-press-server") in asked
+    assert (SERVER, "one-vault.press-server") in asked
+    assert (SERVER, "two-vault.press-server") in asked
 
 
 def test_the_exports_hold_no_secret_and_no_origins_address() -> None:
@@ -181,7 +212,7 @@ def test_the_exports_hold_no_secret_and_no_origins_address() -> None:
         return program()().apply(keep)
 
     recorder = record(build)
-    firewall = unwrap(recorder.asked[FIREWALL, "farshore-falkenstein-firewall"])
+    firewall = unwrap(recorder.asked[FIREWALL, "farshore-edge.falkenstein-firewall"])
     hidden = [source.split("/")[0].rstrip(":") for source in firewall["rules"][2]["sourceIps"]]
     assert hidden
     assert seen["origins"]["www.example.com"]["address"] == "10.0.0.2"

@@ -85,7 +85,7 @@ def test_a_wrong_passphrase_changes_nothing(shop: Shop) -> None:
     shop.program("pulumi.export('a', 1)\n")
     before = shop.state.read_text()
     ran = shop.up(PULUMI_CONFIG_PASSPHRASE="wrong")
-    assert (ran.code, ran.err) == (2, "error: incorrect passphrase\n")
+    assert (ran.code, ran.err) == (1, "error: incorrect passphrase\n")
     assert shop.state.read_text() == before
 
 
@@ -230,7 +230,7 @@ def test_declining_at_the_terminal_changes_nothing(shop: Shop) -> None:
     shop.program("Command('a', create='true')\n")
     ran = shop.run("up", "--non-interactive")
     assert ran.code == 2
-    assert "--yes or --skip-preview must be passed in" in ran.err
+    assert "--yes or --skip-preview or --preview-only must be passed in" in ran.err
     assert shop.rows() == {}
 
 

@@ -215,20 +215,38 @@ def test_the_selected_stack_belongs_to_the_project_file(tmp_path: Path, monkeypa
     assert selected_stack(Path("/a/Pulumi.yaml"), "shop") is None
 
 
-class Saves:
-    """Remember each save of a journal, and refuse one whose rows don't fit."""
+class Saved(Journal):
+    """A journal that is saved whenever it says that it must be; a save whose rows don't fit is refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Snapshot, *, keep_creating: bool = True) -> None:
+        super().__init__(before, keep_creating=keep_creating)
         self.seen: list[tuple[list[str], list[str]]] = []
 
-    def save(self, rows: list[Row], pending: list[Any]) -> None:
+    def begin(self, step: Step) -> bool:
+        """Save before a step if that is due."""
+        due = super().begin(step)
+        return self.save() if due else False
+
+    def end(self, step: Step, row: Row | None) -> bool:
+        """Save after a step if that is due."""
+        due = super().end(step, row)
+        return self.save() if due else False
+
+    def fail(self, step: Step, row: Row | None = None) -> None:
+        """Save after a step that failed."""
+        super().fail(step, row)
+        self.save()
+
+    def save(self) -> bool:
         """Take a save."""
+        rows = self.rows()
         check_rows(rows)
         marks = [
             one.urn.rsplit("::", 1)[1] + ("!" if one.delete else "") + ("?" if one.pending_replacement else "")
             for one in rows
         ]
-        self.seen.append((marks, [f"{item.kind} {item.row.urn.rsplit('::', 1)[1]}" for item in pending]))
+        self.seen.append((marks, [f"{item.kind} {item.row.urn.rsplit('::', 1)[1]}" for item in self.pending()]))
+        return True
 
 
 def step(op: Any, name: str, *, old: Row | None = None, new: Row | None = None, **more: Any) -> Step:
@@ -238,64 +256,59 @@ def step(op: Any, name: str, *, old: Row | None = None, new: Row | None = None, 
 
 def test_the_state_says_before_each_step_what_is_under_way() -> None:
     """A killed engine leaves the name of what it was making."""
-    saves = Saves()
-    journal = Journal(Snapshot(), saves.save)
+    journal = Saved(Snapshot())
     made = row("a")
     create = step("create", "a", new=made)
     journal.begin(create)
     journal.end(create, made)
-    assert saves.seen == [([], ["creating a"]), (["a"], [])]
+    assert journal.seen == [([], ["creating a"]), (["a"], [])]
 
 
 def test_done_rows_stand_above_untouched_ones() -> None:
     """So each stays below what it names, whatever the order of completion."""
-    saves = Saves()
     a, b, c = row("a"), row("b", "a"), row("c")
-    journal = Journal(Snapshot((a, b, c)), saves.save)
+    journal = Saved(Snapshot((a, b, c)))
     for old in (c, a):
         same = step("same", old.urn.rsplit("::", 1)[1], old=old, new=replace(old))
         journal.begin(same)
         journal.end(same, same.new)
     journal.save()
-    assert saves.seen == [(["c", "a", "b"], [])]
+    assert journal.seen == [(["c", "a", "b"], [])]
 
 
 def test_a_create_first_replacement_keeps_the_old_row_until_it_is_deleted() -> None:
     """Marked in the same save that adds the new one."""
-    saves = Saves()
     old, new = row("a"), row("a")
-    journal = Journal(Snapshot((old, row("user", "a"))), saves.save)
+    journal = Saved(Snapshot((old, row("user", "a"))))
     create = step("create-replacement", "a", old=old, new=new)
     journal.begin(create)
     journal.end(create, new)
-    assert saves.seen[-1] == (["a", "a!", "user"], [])
+    assert journal.seen[-1] == (["a", "a!", "user"], [])
     leftover = journal.settle()[1]
     delete = step("delete-replaced", "a", old=leftover)
     journal.begin(delete)
     journal.end(delete, None)
-    assert saves.seen[-2:] == [(["a", "a!", "user"], ["deleting a"]), (["a", "user"], [])]
+    assert journal.seen[-2:] == [(["a", "a!", "user"], ["deleting a"]), (["a", "user"], [])]
 
 
 def test_a_delete_first_replacement_keeps_the_row_as_pending() -> None:
     """If the new one is never made, the next run knows."""
-    saves = Saves()
     old, new = row("a"), row("a")
-    journal = Journal(Snapshot((old,)), saves.save)
+    journal = Saved(Snapshot((old,)))
     delete = step("delete-replaced", "a", old=old, keep_pending=True)
     create = step("create-replacement", "a", old=old, new=new)
     journal.begin(delete)
     journal.end(delete, None)
     journal.begin(create)
     journal.fail(create)
-    assert saves.seen[-1] == (["a?"], [])
+    assert journal.seen[-1] == (["a?"], [])
     journal.begin(create)
     journal.end(create, new)
-    assert saves.seen[-1] == (["a"], [])
+    assert journal.seen[-1] == (["a"], [])
 
 
 def test_a_renamed_resource_is_renamed_wherever_it_is_named() -> None:
     """Dependencies, parents and the types in children's URNs follow."""
-    kept: list[list[Row]] = []
     old = Row(urn="urn:pulumi:dev::shop::a:b:Old::g", type="a:b:Old", custom=False)
     child = Row(
         urn="urn:pulumi:dev::shop::a:b:Old$a:b:C::child",
@@ -305,40 +318,37 @@ def test_a_renamed_resource_is_renamed_wherever_it_is_named() -> None:
         parent=old.urn,
         dependencies=(old.urn,),
     )
-    journal = Journal(Snapshot((old, child)), lambda rows, _: kept.append(rows))
+    journal = Journal(Snapshot((old, child)))
     new = replace(old, urn="urn:pulumi:dev::shop::a:b:New::h", type="a:b:New")
     journal.renamed[old.urn] = new.urn
     same = Step(op="same", urn=new.urn, old=old, new=new)
     journal.end(same, new)
-    journal.save()
-    assert [one.urn for one in kept[-1]] == [new.urn, "urn:pulumi:dev::shop::a:b:New$a:b:C::child"]
-    assert kept[-1][1].parent == new.urn
-    assert kept[-1][1].dependencies == (new.urn,)
+    kept = journal.rows()
+    assert [one.urn for one in kept] == [new.urn, "urn:pulumi:dev::shop::a:b:New$a:b:C::child"]
+    assert kept[1].parent == new.urn
+    assert kept[1].dependencies == (new.urn,)
 
 
 def test_a_row_done_before_what_it_needs_is_saved_below_it() -> None:
     """An untargeted resource is done as it was, and what it needs may not be done at all."""
-    saves = Saves()
     a, b, c = row("a"), row("b", "a"), row("c")
-    journal = Journal(Snapshot((a, b, c)), saves.save)
+    journal = Saved(Snapshot((a, b, c)))
     same = step("same", "b", old=b, new=replace(b), call=False)
     journal.begin(same)
     journal.end(same, same.new)
     journal.save()
-    assert saves.seen == [(["a", "c", "b"], [])]
+    assert journal.seen == [(["a", "c", "b"], [])]
 
 
 def test_an_interrupted_creation_is_carried_forward_once_until_it_is_cleared() -> None:
     """Other interrupted operations are forgotten at the next save."""
-    saves = Saves()
     pending = (
         Pending("creating", row("a")),
         Pending("creating", row("a")),
         Pending("updating", row("b")),
     )
-    Journal(Snapshot((), pending), saves.save).save()
-    Journal(Snapshot((), pending), saves.save, keep_creating=False).save()
-    assert saves.seen == [([], ["creating a"]), ([], [])]
+    assert [(item.kind, item.row.urn) for item in Journal(Snapshot((), pending)).pending()] == [("creating", urn("a"))]
+    assert Journal(Snapshot((), pending), keep_creating=False).pending() == []
 
 
 def test_what_is_gone_is_named_by_nobody_and_its_children_move_up() -> None:
@@ -355,13 +365,12 @@ def test_what_is_gone_is_named_by_nobody_and_its_children_move_up() -> None:
 def test_a_state_saved_between_a_new_name_and_its_step_is_whole() -> None:
     """A component found by an alias may wait for its step while a child is saved: both bear the new name."""
     group, child = row("g"), replace(row("g-first"), parent=urn("g"))
-    saved: list[list[Row]] = []
-    journal = Journal(Snapshot(rows=(group, child)), lambda rows, _: saved.append(rows))
+    journal = Journal(Snapshot(rows=(group, child)))
     journal.renamed[urn("g")] = urn("k")
-    journal.save()
-    check_rows(saved[-1])
-    assert [kept.urn for kept in saved[-1]] == [urn("k"), saved[-1][1].urn]
-    assert saved[-1][1].parent == urn("k")
+    saved = journal.rows()
+    check_rows(saved)
+    assert saved[0].urn == urn("k")
+    assert saved[1].parent == urn("k")
 
 
 @pytest.mark.parametrize("text", ["", '{"version":3,"checkp', "[]", "\x00"])

@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from lab.client import until
+from tests.failures.accounts import door
+from tests.failures.starting import Run, Started
+from tools.workspace import write_private
+
 if TYPE_CHECKING:
     from lab.client import Lab
     from tools.workspace import Workspace
@@ -19,15 +26,8 @@ ROOT = Path(__file__).parents[2]
 FARSHORE = ROOT / "bin" / "farshore"
 KINDS = ("servers", "primary_ips", "firewalls", "ssh_keys")
 HOSTS = {"edge": "falkenstein", "vault": "press"}
+OPERATORS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBQ6eYbTLuvv3iZYg0UuT3xl7Sd2kYO5m0tGYYkXqQ4d"
 RUN_WITHIN_S = 120.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a command said, all of it, and how it ended."""
-
-    code: int
-    said: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +44,25 @@ class Standing:
 
     def engine(self, verb: str, *flags: str) -> Run:
         """Run a verb of the engine."""
-        where = ["--stack", self.work.stack, "--config-file", str(self.work.stack_file), "--yes", "--skip-preview"]
-        return self._run([self.work.engine, verb, *where, *flags], ROOT, self.work.environment)
+        return self._run(self._command(verb, *flags), ROOT, self.work.environment)
 
-    def up(self) -> None:
+    def up(self, *flags: str) -> None:
         """Deploy, which has to work."""
-        done = self.engine("up")
+        done = self.engine("up", *flags)
         assert done.code == 0, done.said
+
+    def started(self, verb: str, *flags: str) -> Started:
+        """Start a verb of the engine and do not wait."""
+        return Started(self._command(verb, *flags), self.work.environment, self.work.folder / "started.log")
+
+    def interrupted(self, verb: str, *flags: str) -> Run:
+        """Run a verb until the armed faults are met, then interrupt it, as often as it takes."""
+        engine = self.started(verb, *flags)
+        try:
+            until(lambda: None if self.control("faults") else True, RUN_WITHIN_S, "the fault")
+            return engine.interrupt()
+        finally:
+            engine.kill()
 
     def repair(self, *flags: str) -> Run:
         """Run `farshore repair` as an operator whose Pulumi is set up for this stack."""
@@ -82,6 +94,59 @@ class Standing:
             for account, name in ((account, f"{self.work.stack}-{host}") for account, host in HOSTS.items())
         }
 
+    def labels(self) -> dict[str, list[dict[str, str]]]:
+        """Return what labels there are in each account when the deployment stands."""
+        return {
+            account: [{"farshore-stack": self.work.stack, "farshore-host": host}] for account, host in HOSTS.items()
+        }
+
+    def powers(self) -> list[str]:
+        """Return `on` or `off` for each server; one that is still starting is on."""
+        return [
+            "off" if server.status == "off" else "on"
+            for account in HOSTS
+            for server in door(self, account, "Server").get_all()
+        ]
+
+    def server_types(self) -> dict[str, str]:
+        """Return the type of the server in each account."""
+        return {
+            account: server.server_type.name for account in HOSTS for server in door(self, account, "Server").get_all()
+        }
+
+    def ssh_sources(self) -> list[str]:
+        """Return from where the shield's firewall admits SSH."""
+        rules = [rule for wall in door(self, "edge", "Firewall").get_all() for rule in wall.rules]
+        return [source for rule in rules if rule.port == "22" for source in rule.source_ips]
+
+    def configure(self, *path: str, value: Any) -> None:
+        """Set a key of the stack file."""
+        document = yaml.safe_load(self.work.stack_file.read_text(encoding="utf-8"))
+        *parents, last = (f"farshore:{path[0]}", *path[1:])
+        place = document["config"]
+        for key in parents:
+            place = place[key]
+        place[last] = value
+        write_private(self.work.stack_file, yaml.safe_dump(document, sort_keys=False))
+
+    def admit(self, source: str) -> None:
+        """Let the stack file name one network from which the shield answers SSH."""
+        self.configure("break_glass", value={"public_key": OPERATORS_KEY, "sources": [source]})
+
+    def configured_sources(self) -> list[str]:
+        """Return the networks that the stack file admits."""
+        config = yaml.safe_load(self.work.stack_file.read_text(encoding="utf-8"))["config"]
+        return list(config.get("farshore:break_glass", {}).get("sources", []))
+
+    def holds(self, account: str, wanted: dict[str, list[str]]) -> bool | None:
+        """Return True when exactly this stands in an account, else None."""
+        return self.names().get(account) == wanted or None
+
+    def cancel(self) -> None:
+        """Take away the lock that a killed engine left."""
+        command = ["cancel", "--yes", "--stack", self.work.stack]
+        self.work.run(command, folder=self.work.stack_file.parent)
+
     def import_state(self, text: str) -> None:
         """Put a state in the place of today's."""
         command = ["stack", "import", "--force", "--stack", self.work.stack]
@@ -100,7 +165,7 @@ class Standing:
             assert token not in said, f"the token of {account} was shown"
         assert not re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY", said)
         for row in self.state():
-            if row["urn"].endswith(("farshore-press-ipv4", "farshore-press-ipv6")):
+            if row["urn"].endswith(("farshore-vault.press-ipv4", "farshore-vault.press-ipv6")):
                 address = json.loads(row["outputs"]["ipAddress"]["plaintext"])
                 assert str(address) not in said, "the hidden host's address was shown"
 
@@ -123,6 +188,10 @@ class Standing:
         with urllib.request.urlopen(request) as answer:  # noqa: S310
             said = answer.read()
         return json.loads(said) if said else None
+
+    def _command(self, verb: str, *flags: str) -> list[str]:
+        where = ["--stack", self.work.stack, "--config-file", str(self.work.stack_file), "--yes", "--skip-preview"]
+        return [self.work.engine, verb, *where, *flags]
 
     def _run(self, command: list[str], folder: Path, environment: dict[str, str]) -> Run:
         done = subprocess.run(

@@ -1,28 +1,45 @@
-"""One deployment for all tests of this folder: it is what they look at, and none of them may leave it changed."""
+"""Two deployments for all tests of this folder: they are what is looked at, and no test may leave them changed."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.first_light.deployed import Deployed, farshore, lab_name
+from tests.first_light.deployed import Deployed, both_releases, farshore, lab_name
+from tests.first_light.provided import provide
 from tests.first_light.watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tools.lab import Machines
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Whoever deploys: what `--engine` asks for, else Pulumi's own command where it is on PATH."""
+    wanted = request.config.getoption("--engine")
+    if wanted == "pulumi" and shutil.which("pulumi") is None:
+        pytest.skip("pulumi is not on PATH: nothing was deployed with Pulumi's own engine")
+    if wanted == "stand-in":
+        folders = os.environ.get("PATH", "").split(os.pathsep)
+        os.environ["PATH"] = os.pathsep.join(one for one in folders if not (Path(one) / "pulumi").exists())
+    return shutil.which("pulumi") or "the lab's stand-in"
+
 
 @pytest.fixture(scope="session")
-def watched() -> Iterator[tuple[Deployed, Watcher]]:
+def watched(machines: Machines) -> Iterator[tuple[Deployed, Watcher]]:
     """Deploy once, with an eye on every process's arguments and environment while it happens."""
     name = lab_name("fl")
     watcher = Watcher()
     try:
         with watcher:
-            done = farshore("lab", "up", "--name", name)
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield Deployed(name, done.stdout + done.stderr), watcher
+            said = provide(name, machines)
+        yield Deployed(name, said), watcher
     finally:
         farshore("lab", "down", "--name", name)
 
@@ -31,3 +48,23 @@ def watched() -> Iterator[tuple[Deployed, Watcher]]:
 def deployed(watched: tuple[Deployed, Watcher]) -> Deployed:
     """The deployment."""
     return watched[0]
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Deploy hosts of both releases; those that `deployed` has as well are of the newer one here."""
+    name, stack_file = lab_name("fx"), tmp_path_factory.mktemp("mixed") / "Pulumi.mixed.yaml"
+    stack_file.write_text(both_releases(), encoding="utf-8")
+    try:
+        done = farshore("lab", "up", "--name", name, "--stack-file", str(stack_file))
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield Deployed(name, done.stdout + done.stderr)
+    finally:
+        farshore("lab", "down", "--name", name)
+
+
+@pytest.fixture(params=["deployed", "mixed"], ids=["debian-12", "debian-13"])
+def either(request: pytest.FixtureRequest) -> Deployed:
+    """The deployment whose `falkenstein` and `press` are of one release, then that where they are of the other."""
+    found: Deployed = request.getfixturevalue(request.param)
+    return found

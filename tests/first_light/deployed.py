@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lab.client import Lab, MachineSpot, until
 from tools.deployment import Host, hosts_of
 from tools.workspace import Workspace
@@ -47,6 +49,26 @@ def lab_name(letter: str) -> str:
     return f"{letter}{os.getpid() % 1000000}"
 
 
+def both_releases() -> str:
+    """Return a stack file with each release as shield and as origin, every origin behind every shield.
+
+    ```text
+      falkenstein (debian-13) ─┬─ press (debian-13)   www.example.com, secure.example.com
+      nuremberg   (debian-12) ─┴─ drop  (debian-12)   drop.example.com
+    ```
+    """
+    content: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))
+    config = content["config"]
+    shields, origins = config["farshore:shields"], config["farshore:origins"]
+    shields["nuremberg"] = {**shields["falkenstein"], "slot": 1, "location": "nbg1", "image": "debian-12"}
+    shields["falkenstein"]["image"] = "debian-13"
+    origins["press"]["shields"] = list(shields)
+    origins["drop"] = {**origins["press"], "slot": 3}  # without an image: the default
+    origins["press"]["image"] = "debian-13"
+    config["farshore:domains"]["drop.example.com"] = {"origin": "drop", "service": "web", "tls": "none"}
+    return str(yaml.safe_dump(content, allow_unicode=True))
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A deployment that stands.
@@ -67,7 +89,7 @@ class Deployed:
     @property
     def work(self) -> Workspace:
         """Pulumi's side."""
-        return Workspace(folder=self.lab.folder / "pulumi", stack=self.name, endpoint=self.lab.endpoint)
+        return Workspace.of_lab(self.lab)
 
     def host(self, name: str) -> Host:
         """Return a host as the cloud knows it."""

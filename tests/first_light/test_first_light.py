@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hcloud import Client
-from hcloud.firewalls import BoundFirewall, FirewallResource
 
 from lab.client import until
 from tests.first_light.deployed import PAGE, Deployed, redo_firewall, undo_firewall
+
+if TYPE_CHECKING:
+    from hcloud.firewalls import BoundFirewall, FirewallResource
+
+    from tools.lab import Machines
 
 pytestmark = pytest.mark.lab
 
@@ -30,6 +36,12 @@ def test_the_page_arrives_through_the_tunnel(deployed: Deployed, url: str, famil
     body = deployed.fetch(url, family)
     assert PAGE in body
     assert transferred(deployed) - before > len(body)
+
+
+def test_an_up_that_succeeded_speaks_of_no_repair(deployed: Deployed) -> None:
+    """The twin of tests/failures/test_hint.py: the next command is named after a failure only."""
+    assert "to try:" in deployed.said
+    assert "repair" not in deployed.said
 
 
 def test_tls_ends_at_the_origin(deployed: Deployed) -> None:
@@ -88,9 +100,9 @@ def test_keys_are_for_root_alone(deployed: Deployed) -> None:
 
 @pytest.mark.parametrize("name", ["falkenstein", "press"])
 @pytest.mark.parametrize("where", ["169.254.169.254", "[fe80::a9fe:a9fe%25eth0]"])
-def test_the_metadata_service_is_for_root_alone(deployed: Deployed, name: str, where: str) -> None:
+def test_the_metadata_service_is_for_root_alone(either: Deployed, name: str, where: str) -> None:
     """User data stays readable there for the server's life: root gets it, nobody else does."""
-    machine = deployed.machine(name)
+    machine = either.machine(name)
     ask = ["curl", "-sS", "-g", "--max-time", "4", f"http://{where}/hetzner/v1/userdata"]
     assert len(machine.run(ask, check=True).stdout) > 1000
     refused = machine.run(ask, user="nobody")
@@ -98,10 +110,10 @@ def test_the_metadata_service_is_for_root_alone(deployed: Deployed, name: str, w
     assert refused.stdout == ""
 
 
-def test_the_firewall_is_ours_and_stays_when_its_unit_stops(deployed: Deployed) -> None:
+def test_the_firewall_is_ours_and_stays_when_its_unit_stops(either: Deployed) -> None:
     """Debian's own service can't be started, stopping ours opens nothing, and loading it again keeps the counters."""
     for name in ("falkenstein", "press"):
-        machine = deployed.machine(name)
+        machine = either.machine(name)
         assert machine.run(["systemctl", "start", "nftables.service"]).returncode != 0
         machine.run(["systemctl", "stop", "nftables.service"])
         assert machine.run(["systemctl", "is-enabled", "nftables.service"]).stdout.strip() == "masked"
@@ -111,7 +123,7 @@ def test_the_firewall_is_ours_and_stays_when_its_unit_stops(deployed: Deployed) 
         machine.run(["systemctl", "start", "farshore-nftables.service"], check=True)
         after = machine.run(["nft", "-s", "list", "table", "inet", "farshore"], check=True).stdout
         assert _without_order(after) == _without_order(before)
-    deployed.page()
+    either.page()
 
 
 def test_a_table_that_is_refused_leaves_the_host_closed(deployed: Deployed) -> None:
@@ -168,21 +180,21 @@ class TestScan:
                 redo_firewall(deployed.machine(name))
         deployed.page()
 
-    def test_nftables_alone(self, deployed: Deployed) -> None:
+    def test_nftables_alone(self, either: Deployed) -> None:
         """The same with the provider's firewalls taken off; and without both, the scan does find something."""
-        with_firewalls = detach_firewalls(deployed)
+        with_firewalls = detach_firewalls(either)
         try:
-            assert self.open_ports(deployed) == {"falkenstein": {80, 443}, "press": set()}
-            undo_firewall(deployed.machine("press"), "press")
+            assert self.open_ports(either) == {"falkenstein": {80, 443}, "press": set()}
+            undo_firewall(either.machine("press"), "press")
             try:
-                address = deployed.host("press").ipv4
-                assert 22 in deployed.scan(address)[address]
-                assert deployed.lab.place("attacker").run(["ping", "-c", "1", "-W", "2", address]).returncode == 0
+                address = either.host("press").ipv4
+                assert 22 in either.scan(address)[address]
+                assert either.lab.place("attacker").run(["ping", "-c", "1", "-W", "2", address]).returncode == 0
             finally:
-                redo_firewall(deployed.machine("press"))
+                redo_firewall(either.machine("press"))
         finally:
             attach_firewalls(with_firewalls)
-        deployed.page()
+        either.page()
 
 
 def detach_firewalls(deployed: Deployed) -> list[tuple[BoundFirewall, FirewallResource]]:
@@ -191,8 +203,7 @@ def detach_firewalls(deployed: Deployed) -> list[tuple[BoundFirewall, FirewallRe
     for token in deployed.lab.tokens.values():
         client = Client(token=token, api_endpoint=deployed.lab.endpoint)
         for firewall in client.firewalls.get_all():
-            for server in client.servers.get_all():
-                resource = FirewallResource(type="server", server=server)
+            for resource in firewall.applied_to or ():
                 for action in firewall.remove_from_resources([resource]):
                     action.wait_until_finished()
                 taken.append((firewall, resource))
@@ -211,10 +222,10 @@ def _without_order(rules: str) -> list[str]:
     return sorted(re.sub(r"\s+", " ", line).strip() for line in rules.splitlines())
 
 
-def test_both_hosts_are_whole(deployed: Deployed) -> None:
+def test_both_hosts_are_whole(either: Deployed) -> None:
     """Every unit is up, nothing has failed, and cloud-init had no word of warning about our user data."""
     for name in ("falkenstein", "press"):
-        machine = deployed.machine(name)
+        machine = either.machine(name)
         failed = machine.run(["systemctl", "list-units", "--failed", "--no-legend", "--plain"]).stdout
         assert failed == "", failed
         log = machine.run(["cat", "/var/log/cloud-init.log"]).stdout
@@ -224,17 +235,33 @@ def test_both_hosts_are_whole(deployed: Deployed) -> None:
         assert int(handshakes[-1]) > 0
 
 
-def test_a_reboot_closes_before_the_network_and_comes_back(deployed: Deployed) -> None:
+def test_the_tunnel_is_the_kernels_in_a_virtual_machine(deployed: Deployed, machines: Machines) -> None:
+    """Debian's kernel carries it, with no program's help; under systemd-nspawn it is a program, the host having none."""
+    for name, interface in (("falkenstein", "fs0"), ("press", "fs0g0")):
+        machine = deployed.machine(name)
+        link = machine.run(["ip", "-details", "link", "show", "dev", interface], check=True).stdout
+        program = machine.run(["pgrep", "--exact", "wireguard-go"])
+        kernel = machine.run(["uname", "--kernel-release"], check=True).stdout.strip()
+        if machines == "vm":
+            assert "wireguard" in link
+            assert program.returncode == 1
+            assert kernel.endswith("-cloud-amd64")
+        else:
+            assert kernel == os.uname().release
+            assert ("wireguard" in link) is (program.returncode == 1)
+
+
+def test_a_reboot_closes_before_the_network_and_comes_back(either: Deployed) -> None:
     """After a reboot of the origin the firewall was loaded before the network, and the page returns by itself."""
-    machine = deployed.machine("press")
+    machine = either.machine("press")
     before = machine.leader_pid
     machine.run(["systemctl", "reboot"])
     until(lambda: True if machine.leader_pid not in {None, before} else None, 60, "another boot")
-    machine.wait_born(90)
+    machine.wait_born()
     show = ["systemctl", "show", "-p", "ActiveEnterTimestampMonotonic", "--value"]
     loaded, network = (
         int(machine.run([*show, unit], check=True).stdout)
         for unit in ("farshore-nftables.service", "network-pre.target")
     )
     assert 0 < loaded <= network
-    deployed.page(within_s=60)
+    either.page(within_s=60)

@@ -13,10 +13,13 @@ import pytest
 from lab.client import Lab, until
 from lab.ledger import start_time
 from tests.first_light.deployed import FARSHORE, PAGE, ROOT, Deployed, farshore, lab_name
+from tests.first_light.provided import provide, up
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tools.lab import Machines
 
 pytestmark = pytest.mark.lab
 
@@ -39,7 +42,8 @@ def traces(name: str) -> dict[str, list[str]]:
         "processes": processes,
         "namespaces": [path.name for path in Path("/run/netns").glob(f"{mark}-*")],
         "mounts": [line for line in Path("/proc/self/mounts").read_text().splitlines() if f".lab/{name}" in line],
-        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{mark}*") if path.is_dir()],
+        # Other labs' groups come and go meanwhile, which a walk does not mind.
+        "cgroups": [folder for folder, *_ in os.walk("/sys/fs/cgroup") if Path(folder).name.startswith(mark)],
         "folders": [str(path) for path in (ROOT / ".lab").glob(name)],
     }
 
@@ -100,13 +104,12 @@ def test_production_previews_cleanly_once_tokens_are_set(tmp_path: Path) -> None
         assert "hcloud:index" not in (work.folder / "state/.pulumi/stacks/farshore/prod.json").read_text()
 
 
-def test_stock_machines_end_as_the_fast_ones_do(deployed: Deployed) -> None:
+@pytest.mark.births
+def test_stock_machines_end_as_the_fast_ones_do(deployed: Deployed, machines: Machines) -> None:
     """A provider's image gets its packages by cloud-init, and has the same files and units in the end."""
     name = lab_name("fs")
     try:
-        done = farshore("lab", "up", "--name", name, "--image", "stock")
-        assert done.returncode == 0, done.stdout + done.stderr
-        stock = Deployed(name, done.stdout)
+        stock = Deployed(name, up(name, machines, "--image", "stock"))
         assert PAGE in stock.page()
         for host in ("falkenstein", "press"):
             assert "wireguard-tools" in stock.machine(host).run(["cat", "/var/log/apt/history.log"], check=True).stdout
@@ -122,7 +125,7 @@ def _shape(deployed: Deployed, host: str) -> str:
         " /etc/systemd/system -name '*.dpkg*' -prune -o -type f -printf '%m %p\\n' 2>/dev/null | sort;"
         " for u in farshore-nftables 'wg-quick@fs0' 'wg-quick@fs0g0' haproxy ssh nftables; do"
         ' echo "$u $(systemctl is-enabled $u 2>&1) $(systemctl is-active $u)"; done;'
-        " nft -s list table inet farshore | sed -E 's/[0-9.]+|fd[0-9a-f:]+|2001:[0-9a-f:]+/N/g' | sort"
+        " nft -s -t list table inet farshore | sed -E 's/[0-9.]+|fd[0-9a-f:]+|2001:[0-9a-f:]+/N/g' | sort"
     )
     said = deployed.machine(host).run(["sh", "-c", script]).stdout
     # The fast image carries haproxy for every host, the stock one for those that asked for it.
@@ -137,22 +140,21 @@ def another() -> Iterator[str]:
     farshore("lab", "down", "--name", name)
 
 
-def test_an_interrupted_up_is_cleaned_by_the_next(another: str) -> None:
+@pytest.mark.births
+def test_an_interrupted_up_is_cleaned_by_the_next(another: str, machines: Machines) -> None:
     """Killed in the middle, with servers half made: the next `up` removes what is left and finishes."""
     with subprocess.Popen(
-        [str(FARSHORE), "lab", "up", "--name", another],
+        [str(FARSHORE), "lab", "up", "--name", another, "--machines", machines],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-    ) as up:
+    ) as cut_short:
         until(lambda: True if traces(another)["namespaces"] and _servers(another) else None, 60, "a server")
-        os.killpg(up.pid, signal.SIGKILL)
+        os.killpg(cut_short.pid, signal.SIGKILL)
     lab = Lab.open(ROOT / ".lab" / another)
     assert start_time(lab.pid) is not None
-    done = farshore("lab", "up", "--name", another)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "an earlier `up` was interrupted" in done.stdout
+    assert "an earlier `up` was interrupted" in up(another, machines)
     assert PAGE in Deployed(another, "").page()
 
 
@@ -173,11 +175,9 @@ def _flat(objects: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, objects
 
 
-def test_destroy_empties_the_cloud_and_down_leaves_nothing(another: str) -> None:
+def test_destroy_empties_the_cloud_and_down_leaves_nothing(another: str, machines: Machines) -> None:
     """Addresses are released, both accounts are empty; then no process, namespace, mount or folder is left."""
-    done = farshore("lab", "up", "--name", another)
-    assert done.returncode == 0, done.stdout + done.stderr
-    deployed = Deployed(another, done.stdout)
+    deployed = Deployed(another, provide(another, machines))
     assert any(found for _, found in _flat(existing(deployed)))
     assert deployed.work.show("destroy", "--yes", "--skip-preview") == 0
     assert [path for path, found in _flat(existing(deployed)) if found] == []

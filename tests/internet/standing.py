@@ -71,7 +71,8 @@ class Standing:
         self.names = ground.names
         self.host = f"{prefix}-m7"
         self.advertise = advertise
-        self.backbone = Backbone(ground, repository=folder / "repository", mirror_name=MIRROR_NAME)
+        self.backbone = Backbone(ground, mirror_name=MIRROR_NAME)
+        self.backbone.serve_packages(folder / "repository")
         self.site = Site(ground, WISH, advertise=advertise)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="standing")

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import Lab
+from lab.machines.recipe import RELEASES
 from tests.machines.ordering import WRITES_A_FILE, Customer, customer, lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.client import MachineSpot
+    from lab.machines.recipe import Release
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Return a lab that runs."""
-    started = Lab.start(lab_name("a"), tmp_path_factory.mktemp("lab"))
+    started = Lab.start(lab_name("a"), tmp_path_factory.mktemp("lab"), releases=tuple(RELEASES))
     yield started
     started.stop()
 
@@ -30,10 +32,22 @@ def somebody(lab: Lab) -> Customer:
 
 
 @pytest.fixture(scope="session")
-def grown(somebody: Customer) -> MachineSpot:
-    """Return a machine that is done with its first boot; for tests that only look."""
+def laptop(somebody: Customer) -> int:
+    """Return the id of the customer's SSH key."""
     key = somebody.ask("POST", "/ssh_keys", {"name": "laptop", "public_key": PUBLIC_KEY})["ssh_key"]
-    machine = somebody.order("grown", WRITES_A_FILE, ssh_keys=[key["id"]])
+    return int(key["id"])
+
+
+@pytest.fixture(scope="session", params=list(RELEASES))
+def release(request: pytest.FixtureRequest) -> Release:
+    """Return each release in turn."""
+    return RELEASES[request.param]
+
+
+@pytest.fixture(scope="session")
+def grown(somebody: Customer, laptop: int, release: Release) -> MachineSpot:
+    """Return a machine of a release that is done with its first boot; for tests that only look."""
+    machine = somebody.order(f"grown-{release.codename}", WRITES_A_FILE, ssh_keys=[laptop], image=release.image)
     machine.wait_born()
     return machine
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lab.client import until
 from lab.machines.guard import UnsafeTargetError, check_below, check_namespace, check_root
+from lab.machines.prepare import STORE_GIB
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,7 +111,7 @@ def test_prepare_does_nothing_in_the_hosts_namespace(tmp_path: Path) -> None:
     disk = tmp_path / "run/disk"
     disk.mkdir(parents=True)
     done = subprocess.run(
-        [*PREPARE, str(tmp_path / "run"), str(disk), "1", "/nowhere"],
+        [*PREPARE, str(tmp_path / "run"), str(disk), "1", "-", "/nowhere"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -123,7 +127,7 @@ def test_prepare_does_not_take_the_hosts_root(tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "disk").mkdir(parents=True)
     script = 'mount --bind / "$1/disk" && shift && exec "$@"'
-    prepare = [*PREPARE, str(run), str(run / "disk"), "1", "/nowhere"]
+    prepare = [*PREPARE, str(run), str(run / "disk"), "1", "-", "/nowhere"]
     done = subprocess.run(
         [*IN_PRIVATE, "sh", "-c", script, "sh", str(run), *prepare],
         cwd=ROOT,
@@ -136,17 +140,58 @@ def test_prepare_does_not_take_the_hosts_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.lab
-def test_prepare_holds_the_root_of_a_lab(tmp_path: Path) -> None:
-    """The negative tests' twin: in a private namespace, below the run folder, over a Debian root, it says ready."""
+def test_prepare_takes_no_copy_from_outside_the_lab(tmp_path: Path) -> None:
+    """A disk to begin with lies in the lab's folder; another one's files are not read, and nothing is mounted."""
+    run, strange = tmp_path / "run", tmp_path / "strange"
+    for folder in (run / "disk", strange / "upper"):
+        folder.mkdir(parents=True)
+    (strange / "upper/secret").touch()
+    done = subprocess.run(
+        [*IN_PRIVATE, *PREPARE, str(run), str(run / "disk"), "1", str(strange), "/nowhere"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"target: {str(strange)!r}, allowed: below {str(run)!r}")
+    assert list((run / "disk").iterdir()) == []
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("copied", [False, True])
+def test_prepare_holds_the_root_of_a_lab(tmp_path: Path, *, copied: bool) -> None:
+    """The negative tests' twin: in a private namespace, below the run folder, over a Debian root, it says ready.
+
+    With a disk to begin with, what was on that one is there. What the machine writes is in a file system with an end,
+    which takes from the host's what is written and no more; of its loop device nothing is left.
+    """
     run, layer = tmp_path / "run", debian(tmp_path / "layer")
+    source = run / "images/5" if copied else None
+    (run / "images/5/upper/root").mkdir(parents=True)
+    (run / "images/5/upper/root/kept").touch()
     (layer / "usr/lib/lab").mkdir(parents=True)
-    for name in ("upper", "work", "root"):
-        (run / "disk" / name).mkdir(parents=True)
-    command = [*IN_PRIVATE, *PREPARE, str(run), str(run / "disk"), "4711", str(layer)]
+    (run / "disk").mkdir(parents=True)
+    command = [*IN_PRIVATE, *PREPARE, str(run), str(run / "disk"), "4711", str(source or "-"), str(layer)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holding:
         assert holding.stdout is not None
         assert holding.stdout.readline() == "ready\n"
         assert (Path("/proc", str(holding.pid), f"root{run}/disk/root/etc/debian_version")).is_file()
         assert list((run / "disk/root").iterdir()) == []
+        inside = Path("/proc", str(holding.pid), f"root{run}/disk")
+        assert (inside / "store/upper/usr/lib/lab/serial").read_text(encoding="ascii") == "4711\n"
+        assert shutil.disk_usage(inside / "root").total < STORE_GIB << 30
+        assert (run / "disk/store.ext4").stat().st_blocks * 512 < 16 << 20
+        assert (inside / "store/upper/root/kept").exists() == copied
+        assert backing_files(run) == {str(run / "disk/store.ext4")}
         holding.kill()
-    assert (run / "disk/upper/usr/lib/lab/serial").read_text(encoding="ascii") == "4711\n"
+    until(lambda: not backing_files(run) or None, 5, "the loop device free")
+
+
+def backing_files(folder: Path) -> set[str]:
+    """Return the files below a folder that loop devices of this machine are made of."""
+    files = set()
+    for entry in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):  # it may just have been freed
+            files.add(entry.read_text(encoding="utf-8").strip())
+    return {file for file in files if Path(file).is_relative_to(folder)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def test_the_code_name_is_read_from_os_release(tmp_path: Path) -> None:
 @pytest.mark.lab
 def test_this_machines_sources_have_debians_suites() -> None:
     """The real apt is asked, and names at least the release itself."""
-    assert recipe.RELEASE in {source.suite for source in read_sources(recipe.RELEASE)}
+    for release in recipe.RELEASES.values():
+        assert release.codename in {source.suite for source in read_sources(release.codename)}
 
 
 @pytest.mark.lab
@@ -120,18 +122,57 @@ def test_a_full_disk_in_the_middle_is_told_like_one_at_the_start(
 def test_an_old_image_goes_when_a_new_one_is_built_unless_a_lab_uses_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ours alone, and only what nobody boots from."""
-    for name in ("old", "used"):
+    """Ours alone, of the same release alone, and only what nobody boots from."""
+    nameless = "0123456789abcdef"  # of a version that knew one release
+    for name in ("debian-12-old", "debian-12-used", "debian-13-old", nameless):
         (tmp_path / name).mkdir()
         (tmp_path / name / "in-use").touch()
     (tmp_path / "somebody-elses").mkdir()
     monkeypatch.setattr(image, "_run_build", lambda *_: None)
-    used = image.Image(folder=tmp_path / "used", variant="fast")
+    used = image.Image(folder=tmp_path / "debian-12-used", release=recipe.DEBIAN_12, variant="fast")
     with image.in_use(used):
-        built = ensure_image("fast", cache=tmp_path, say=lambda _: None)
+        built = ensure_image("fast", release=recipe.DEBIAN_12, cache=tmp_path, say=lambda _: None)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [".lock", "somebody-elses", "used", built.folder.name]
+        [".lock", "somebody-elses", "debian-12-used", "debian-13-old", built.folder.name]
     )
+
+
+@pytest.mark.lab
+def test_images_of_two_releases_lie_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building one does not remove the other, and what is there is not built again."""
+    built: list[str] = []
+    monkeypatch.setattr(image, "_run_build", lambda _, asked, *__: built.append(json.loads(asked)["image"]))
+    folders = [
+        ensure_image("fast", release=release, cache=tmp_path, say=lambda _: None).folder
+        for release in (*recipe.RELEASES.values(), *recipe.RELEASES.values())
+    ]
+    assert built == ["debian-12", "debian-13"]
+    assert folders[:2] == folders[2:]
+    assert all(folder.is_dir() for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text"),
+    [
+        (
+            "debian-12",
+            "etc/apt/sources.list",
+            "deb [signed-by=/usr/share/keyrings/lab-archive-keyring.gpg] http://mirror.lab.example/debian bookworm main\n",
+        ),
+        (
+            "debian-13",
+            "etc/apt/sources.list.d/debian.sources",
+            (
+                "Types: deb\nURIs: http://mirror.lab.example/debian\nSuites: trixie\nComponents: main\n"
+                "Signed-By: /usr/share/keyrings/lab-archive-keyring.gpg\n"
+            ),
+        ),
+    ],
+)
+def test_each_release_names_the_mirror_in_its_own_form(name: str, file: str, text: str) -> None:
+    """One line in Debian 12, deb822 in Debian 13."""
+    release = recipe.RELEASES[name]
+    assert (release.sources_file, release.sources) == (file, text)
 
 
 def leftovers(cache: Path) -> list[str]:
@@ -142,5 +183,12 @@ def leftovers(cache: Path) -> list[str]:
 def test_a_stock_machine_lacks_the_fast_layer() -> None:
     """Both variants share every other layer, the deviations of nspawn on top."""
     folder = Path("/cache/x")
-    assert [layer.name for layer in image.Image(folder=folder, variant="fast").layers] == ["nspawn", "fast", "rootfs"]
-    assert [layer.name for layer in image.Image(folder=folder, variant="stock").layers] == ["nspawn", "rootfs"]
+    assert [layer.name for layer in image.Image(folder=folder, release=recipe.DEBIAN_12, variant="fast").layers] == [
+        "nspawn",
+        "fast",
+        "rootfs",
+    ]
+    assert [layer.name for layer in image.Image(folder=folder, release=recipe.DEBIAN_12, variant="stock").layers] == [
+        "nspawn",
+        "rootfs",
+    ]

@@ -77,6 +77,15 @@ def test_a_rebuild_gives_an_empty_disk(own: MachineSpot, somebody: Customer) -> 
     assert own.run(["cat", "/born"]).stdout == "by user data"
 
 
+def test_a_rebuild_from_another_image_gives_its_release(own: MachineSpot, somebody: Customer) -> None:
+    """A server's image is its name at the API, then and there."""
+    pid = own.leader_pid
+    somebody.act(own, "rebuild", image="debian-13")
+    booted_anew(own, pid)
+    assert "VERSION_CODENAME=trixie\n" in own.run(["cat", "/etc/os-release"]).stdout
+    assert own.run(["cat", "/born"]).stdout == "by user data"
+
+
 def test_nothing_is_left_of_a_deleted_server(own: MachineSpot, somebody: Customer, lab: Lab) -> None:
     """No process, no namespace, no control group, no mount, no file."""
     traces = traces_of_server(lab, own)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.refusals import check_programs, check_tun, check_user, take_port
+from lab.refusals import check_loop, check_programs, check_tun, check_user, take_port
 from lab.registry import RefusalError, Registration, check_name
 from tests.machines.ordering import lab_name
 
@@ -53,6 +53,14 @@ def test_a_machine_without_tun_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusalError, match="allowed: a character device"):
         check_tun(device)
     check_tun(Path("/dev/null"))
+
+
+def test_a_machine_without_loop_devices_is_refused(tmp_path: Path) -> None:
+    """The disk of each machine under systemd-nspawn is one."""
+    device = tmp_path / "loop-control"
+    with pytest.raises(RefusalError, match=rf"^{device}: not found, allowed: a character device; run: modprobe loop$"):
+        check_loop(device)
+    check_loop(Path("/dev/null"))
 
 
 def test_missing_programs_are_named_all_at_once() -> None:

@@ -15,6 +15,7 @@ from lab.internet.namespace import configure
 from lab.internet.site import Ground
 from lab.ledger import Ledger
 from lab.server import Server
+from lab.vault import Vault
 from lab.wish import Rule, Wish
 from tests.machines.ordering import lab_name
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lab.internet.site import Site
-    from lab.machines.driver import Leader
+    from lab.machines.driver import Disk, Leader
 
 pytestmark = pytest.mark.lab
 
@@ -65,9 +66,21 @@ class Noting:
             self.fails.remove(what)
             raise RuntimeError(f"{what}: asked to fail")
 
-    async def create_disk(self) -> None:
+    async def create_disk(self, source: Path | None = None) -> None:
         """Note it."""
-        await self._note("create")
+        await self._note(f"create from {source.name}" if source else "create")
+
+    async def copy_disk(self, target: Path) -> None:
+        """Note it."""
+        await self._note(f"copy to {target.name}")
+
+    async def attach(self, disk: Disk) -> None:
+        """Note it."""
+        await self._note(f"attach {disk.volume_id} of {disk.size_bytes >> 30} GB")
+
+    async def detach(self, disk: Disk) -> None:
+        """Note it."""
+        await self._note(f"detach {disk.volume_id}")
 
     async def boot(self) -> None:
         """Note it."""
@@ -100,8 +113,9 @@ class Bench:
         cgroups.make(cgroup)
         (folder / "names").mkdir()
         self.ground = Ground(prefix=prefix, folder=folder, names=folder / "names", cgroup=cgroup, ledger=self.ledger)
-        self.backbone = Backbone(self.ground, repository=None, mirror_name="mirror.lab.example")
-        self.server = Server(self.ground, self._make, WISH)
+        self.backbone = Backbone(self.ground, mirror_name="mirror.lab.example")
+        self.vault = Vault(self.ground)
+        self.server = Server(self.ground, self._make, WISH, vault=self.vault)
         self.runner = asyncio.Runner()
         self.run(self.backbone.start())
 
@@ -134,7 +148,7 @@ class Bench:
         self.runner.close()
         self.ledger.undo()
 
-    def _make(self, _: Site) -> Noting:
+    async def _make(self, _: Site) -> Noting:
         return Noting(self.told, self.fails, self._folder)
 
 

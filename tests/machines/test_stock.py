@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import Lab
+from lab.machines.recipe import RELEASES
 from tests.machines.ordering import customer, lab_name, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from lab.client import MachineSpot
 
@@ -19,14 +19,20 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MachineSpot]:
-    """Return a machine of the stock image whose user data installs a package."""
-    folder: Path = tmp_path_factory.mktemp("stock")
-    lab = Lab.start(lab_name("s"), folder, image="stock")
-    machine = customer(lab).order("stock", packed("packages: [wireguard-tools]\npackage_update: true\n"))
-    machine.wait_born()
-    yield machine
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Return a lab with the images as a provider has them."""
+    lab = Lab.start(lab_name("s"), tmp_path_factory.mktemp("stock"), image="stock", releases=tuple(RELEASES))
+    yield lab
     lab.stop()
+
+
+@pytest.fixture(scope="module", params=list(RELEASES))
+def stock(shop: Lab, request: pytest.FixtureRequest) -> MachineSpot:
+    """Return a machine of each stock image whose user data installs a package; both ask one mirror."""
+    asked = packed("packages: [wireguard-tools]\npackage_update: true\n")
+    machine = customer(shop).order(f"stock-{RELEASES[request.param].codename}", asked, image=request.param)
+    machine.wait_born()
+    return machine
 
 
 def test_cloud_init_installs_what_user_data_asks_for(stock: MachineSpot) -> None:
@@ -38,7 +44,7 @@ def test_cloud_init_installs_what_user_data_asks_for(stock: MachineSpot) -> None
 
 def test_the_tools_of_a_providers_image_are_there(stock: MachineSpot) -> None:
     """What Debian's image at a provider has needs no installation."""
-    for tool in ("nft", "sshd", "sudo", "curl", "dhclient", "ifup", "ip", "python3"):
+    for tool in ("nft", "sshd", "sudo", "curl", "dhclient || command -v dhcpcd", "ifup", "ip", "python3"):
         assert stock.run(["sh", "-c", f"command -v {tool}"]).returncode == 0, tool
 
 
@@ -46,8 +52,13 @@ def test_an_unsigned_change_of_the_repository_is_refused(stock: MachineSpot) -> 
     """The signature is checked with the image's key: with another key ring it takes nothing."""
     update = ["apt-get", "update", "-o", "APT::Update::Error-Mode=any"]
     assert stock.run(update).returncode == 0
-    no_key = "sed 's/lab-archive/debian-archive/' /etc/apt/sources.list >/tmp/other.list; rm -rf /var/lib/apt/lists/*"
+    no_key = (
+        "mkdir -p /root/other && for from in /etc/apt/sources.list /etc/apt/sources.list.d/*; do"
+        " [ ! -f $from ] || sed s/lab-archive/debian-archive/ $from >/root/other/${from##*/}; done;"
+        " rm -rf /var/lib/apt/lists/*"
+    )
     stock.run(["sh", "-c", no_key], check=True)
-    refused = stock.run([*update, "-o", "Dir::Etc::SourceList=/tmp/other.list"])
+    other = ["-o", "Dir::Etc::SourceList=/root/other/sources.list", "-o", "Dir::Etc::SourceParts=/root/other"]
+    refused = stock.run([*update, *other])
     assert refused.returncode != 0
-    assert "NO_PUBKEY" in refused.stderr
+    assert "InRelease' is not signed" in refused.stderr

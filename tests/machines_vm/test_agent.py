@@ -34,9 +34,9 @@ def port() -> Iterator[socket.socket]:
     assert not serving.is_alive()
 
 
-def ask(port: socket.socket, session: str, *program: str) -> None:
+def ask(port: socket.socket, session: str, *program: str, kind: str = "run") -> None:
     """Begin a session, as the lab does."""
-    port.sendall(b"\n" + render_line(Line(session, "run", json.dumps(program).encode())))
+    port.sendall(b"\n" + render_line(Line(session, kind, json.dumps(program).encode())))
 
 
 def answer(port: socket.socket) -> list[Line]:
@@ -67,3 +67,35 @@ def test_one_session_follows_another(port: socket.socket) -> None:
     assert [line.kind for line in answer(port)] == ["err", "end"]
     ask(port, "second", "sh", "-c", "exit 4")
     assert answer(port) == [Line("second", "end", b"4")]
+
+
+def test_a_terminal_is_the_programs_own(port: socket.socket) -> None:
+    """What it says comes back as one stream, a size is told, ^C is a signal, and the exit code is the program's."""
+    ask(port, "shell", "sh", "-c", "trap 'stty size; tty >&2; exit 5' INT; echo ready; read line", kind="terminal")
+    port.sendall(render_line(Line("shell", "size", b"33 101")))
+    reader, said = Reader(), b""
+    while b"ready" not in said:
+        said += b"".join(line.content for line in reader.feed(port.recv(1 << 16)))
+    port.sendall(render_line(Line("shell", "in", b"\x03")))
+    *rest, end = answer(port)
+    assert {line.kind for line in rest} == {"out"}
+    text = b"".join(line.content for line in rest).decode()
+    assert "33 101\r\n/dev/pts/" in text
+    assert end == Line("shell", "end", b"5")
+
+
+def test_the_end_of_a_terminals_input_is_typed(port: socket.socket) -> None:
+    """A program that reads to the end gets there, and what it says is whole."""
+    ask(port, "reads", "cat", kind="terminal")
+    port.sendall(render_line(Line("reads", "in", b"typed\n")) + render_line(Line("reads", "eof")))
+    lines = answer(port)
+    assert b"".join(line.content for line in lines if line.kind == "out") == b"typed\r\ntyped\r\n"
+    assert lines[-1] == Line("reads", "end", b"0")
+
+
+def test_what_nobody_reads_is_dropped(port: socket.socket) -> None:
+    """A program that has closed its input still runs to its end, however much it is given."""
+    ask(port, "deaf", "sh", "-c", "exec <&-; sleep 0.5; echo done")
+    for _ in range(40):
+        port.sendall(render_line(Line("deaf", "in", b"x" * 16384)))
+    assert answer(port) == [Line("deaf", "out", b"done\n"), Line("deaf", "end", b"0")]

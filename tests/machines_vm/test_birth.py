@@ -87,3 +87,9 @@ def test_a_visitor_reaches_it(machine: MachineSpot, lab: Lab, somebody: Customer
     visitor, address = lab.place("visitor"), somebody.ipv4(machine)
     assert visitor.run(["bash", "-c", knock.format(address, 22)]).stdout == "SSH-2.0"
     assert visitor.run(["bash", "-c", knock.format(address, 23)]).returncode != 0
+
+
+def test_its_disk_belongs_to_the_labs_owner_alone(machine: MachineSpot, lab: Lab) -> None:
+    """User data and keys are on it."""
+    disk = lab.folder / "run/disks" / machine.name / "disk.qcow2"
+    assert disk.stat().st_mode & 0o777 == 0o600

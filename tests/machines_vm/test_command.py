@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.machines import qemu_command
 from lab.machines.qemu_build import unpack_kernel
-from lab.machines.qemu_command import Hardware, find_accelerator, render_command
+from lab.machines.qemu_command import Hardware, find_accelerator, render_command, render_makings
 from lab.machines.qemu_image import VirtualImage
 from lab.machines.qemu_wire import PORTS
 from lab.machines.steps import BuildError
@@ -64,7 +65,20 @@ def test_only_an_emulated_clock_is_trusted_unseen(accelerator: Accelerator, *, t
     assert ("tsc=reliable" in words[words.index("-append") + 1]) is trusted
 
 
+def test_a_memory_rests_on_qemu_image_and_hardware_and_on_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache may lie elsewhere; another image, accelerator or QEMU is another machine."""
+    monkeypatch.setattr(qemu_command, "_version", lambda: "QEMU emulator version 7.2.22")
+    makings = render_makings(VirtualImage(folder=Path("/one/ab12")), "tcg")
+    assert makings == render_makings(VirtualImage(folder=Path("/other/ab12")), "tcg")
+    assert makings["QEMU"] == "QEMU emulator version 7.2.22"
+    other = render_makings(VirtualImage(folder=Path("/one/cd34")), "tcg")
+    assert {key for key in makings if makings[key] != other[key]} == {"image"}
+    faster = render_makings(VirtualImage(folder=Path("/one/ab12")), "kvm")
+    assert makings["hardware"] != faster["hardware"]
+    assert set(faster) - set(makings) == {"processor"}
+
+
 def test_a_kernel_that_is_packed_otherwise_is_refused() -> None:
     """Nothing is written in its place."""
-    with pytest.raises(BuildError, match=r"^kernel: nothing in it is packed with lz4, allowed: "):
+    with pytest.raises(BuildError, match=r"^kernel: nothing in it is packed with lz4 or zstd, allowed: "):
         unpack_kernel(b"MZ" + bytes(1000))

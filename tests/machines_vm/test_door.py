@@ -11,6 +11,7 @@ import pytest
 
 from lab.client import until
 from lab.machines.qemu_wire import PORTS
+from tests.machines_vm.typing_at import Typing
 
 if TYPE_CHECKING:
     from lab.client import MachineSpot
@@ -99,3 +100,29 @@ def taken(machine: MachineSpot) -> int:
             except BlockingIOError:
                 found += 1
     return found
+
+
+def test_a_shell_has_a_terminal_as_large_as_the_callers(machine: MachineSpot) -> None:
+    """Keys arrive one by one, ^C ends what runs and not the shell, and the shell's exit code comes back."""
+    with Typing(machine.shell_command(), rows=33, columns=101) as terminal:
+        terminal.sees("# ")
+        terminal.type("tty; stty size\r")
+        terminal.sees("/dev/pts/")
+        terminal.sees("33 101\r\n")
+        terminal.type("sleep 4322\r")
+        until(lambda: machine.run(["pgrep", "-xf", "sleep 4322"]).returncode == 0 or None, 20, "what the shell runs")
+        terminal.type("\x03")
+        terminal.type("echo code $?\r")
+        terminal.sees("code 130\r\n")
+        terminal.resize(rows=20, columns=70)
+        until(lambda: terminal.asked("stty size\r", "20 70\r\n") or None, 20, "the other size")
+        terminal.type("exit 7\r")
+        assert terminal.ended() == 7
+
+
+def test_without_a_terminal_there_is_none_in_the_machine(machine: MachineSpot) -> None:
+    """A script that opens a shell by a pipe gets pipes."""
+    done = subprocess.run(
+        machine.shell_command(), input="tty; exit 3\n", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.returncode) == ("not a tty\n", 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -19,6 +19,8 @@ from plan.addresses import (
 )
 from plan.model import CloudRule, Host, Interface, Plan, Ref
 from plan.outputs import diagram, origin_outputs
+from plan.stack import Image
+from plan.tables import images
 from tests.stacks import SMALLEST, changed, loaded, planned
 
 if TYPE_CHECKING:
@@ -171,6 +173,15 @@ def test_a_server_type_newer_than_our_table_is_a_warning_with_its_date() -> None
     assert planned().warnings == (CLOSED, NOBODY)
 
 
+def test_what_differs_by_image_is_decided_for_each_host() -> None:
+    """Every image that a stack file may name has its facts; two hosts of one deployment may differ."""
+    assert tuple(images()) == get_args(Image)
+    plan = planned(changed(origins__press__image="debian-13"))
+    assert [host.image for host in plan.hosts] == ["debian-12", "debian-13"]
+    assert plan.shields[0].masked_units == ("nftables.service",)
+    assert plan.origins[0].masked_units == ("nftables.service", "sshd-unix-local.socket", "sshd-vsock.socket")
+
+
 def test_outputs_name_tunnel_addresses_only() -> None:
     """What is entered at an edge is a tunnel address and a port."""
     plan = planned()
@@ -237,6 +248,10 @@ def _interface(change: Callable[[Interface], Interface]) -> Callable[[Host], Hos
         (
             _origin(planned(), lambda host: replace(host, interfaces=())),
             "falkenstein-press: an end is missing",
+        ),
+        (
+            _origin(planned(), lambda host: replace(host, masked_units=())),
+            "press: its own nftables.service is not masked",
         ),
         (
             _origin(planned(), lambda host: replace(host, cloud_rules=())),

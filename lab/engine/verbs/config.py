@@ -41,7 +41,7 @@ def show(asked: argparse.Namespace) -> int:
         }
     if asked.json:
         document = {
-            key: {"value": text, "secret": secret} if text != "[secret]" else {"secret": True}
+            key: _document(text, config.get(key), secret=secret) if text != "[secret]" else {"secret": True}
             for key, (text, secret) in shown.items()
         }
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -113,6 +113,12 @@ def rm(asked: argparse.Namespace) -> int:
         config.pop(key, None)
     save_yaml(place.config_file, {**content, "config": config})
     return 0
+
+
+def _document(text: str, written: Any, *, secret: bool) -> dict[str, Any]:
+    """Return a value as `config --json` has it: maps and lists both as text and as they are."""
+    whole = {"objectValue": json.loads(text)} if isinstance(written, dict | list) and not secret else {}
+    return {"value": text, **whole, "secret": secret}
 
 
 def _cipher(place: Place) -> LateCipher:

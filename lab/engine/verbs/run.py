@@ -65,11 +65,15 @@ def _run(asked: argparse.Namespace, kind: Kind) -> int:
     if asked.event_log:
         Path(asked.event_log).unlink(missing_ok=True)
     if asked.preview_only:
+        if asked.skip_preview:
+            raise CommandError("--skip-preview and --preview-only cannot be used together")
         return _exit(asked, _once(asked, place, replace(options, preview=True)), "preview")
     interactive = not asked.non_interactive and sys.stdin.isatty() and sys.stdout.isatty()
     if not asked.yes and not asked.skip_preview and not interactive:
         raise CommandError(
-            "--yes or --skip-preview must be passed in to proceed when running in non-interactive mode", MISUSED
+            "--yes or --skip-preview or --preview-only must be passed in to proceed when running in "
+            "non-interactive mode",
+            MISUSED,
         )
     if not asked.skip_preview:
         seen = _once(asked, place, replace(options, preview=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +62,10 @@ def ls(asked: argparse.Namespace) -> int:
     entries = []
     for name in backend.stacks(project.name):
         latest = unwrap_document(backend.read(project.name, name))
-        entries.append(
-            {
-                "name": name,
-                "current": name == chosen,
-                "updateInProgress": False,
-                "resourceCount": len(latest.get("resources") or ()),
-            }
-        )
+        entry = {"name": name, "current": name == chosen}
+        if latest.get("resources"):
+            entry["lastUpdate"] = (latest.get("manifest") or {}).get("time") or ""
+        entries.append(entry | {"resourceCount": len(latest.get("resources") or ())})
     if asked.json:
         sys.stdout.write(json.dumps(entries, indent=2) + "\n")
         return 0
@@ -188,7 +185,10 @@ def rm(asked: argparse.Namespace) -> int:
     place = place_of(asked)
     latest = _latest(place)
     if latest.get("resources") and not asked.force:
-        raise CommandError(f"'{place.stack}' still has resources; removal rejected. Destroy them first, or add --force")
+        raise CommandError(
+            f"'{place.stack}' still has resources; removal rejected. Run `pulumi destroy` to delete the resources, "
+            "then run `pulumi stack rm`; or run `pulumi stack rm --force` to override this error"
+        )
     if not asked.yes and not _typed_name(asked, place):
         raise CommandError("confirmation declined; nothing was removed")
     lock = place.backend.lock(place.project.name, place.stack)
@@ -213,7 +213,9 @@ def history(asked: argparse.Namespace) -> int:
         json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.history.json"), reverse=True)
     ]
     if asked.json:
-        sys.stdout.write(json.dumps(entries, indent=4) + "\n")
+        times = [{key: _utc(entry[key]) for key in ("startTime", "endTime")} for entry in entries]
+        shown = [entry | time | {"version": 0} for entry, time in zip(entries, times, strict=True)]
+        sys.stdout.write(json.dumps(shown, indent=4) + "\n")
         return 0
     for entry in entries:
         changes = " ".join(f"{count} {op}" for op, count in sorted(entry["resourceChanges"].items()))
@@ -253,14 +255,20 @@ def _outputs(place: Place, latest: Mapping[str, Any], *, revealed: bool) -> dict
 
 
 def _print_outputs(outputs: Mapping[str, Any]) -> None:
+    sys.stdout.write(f"Current stack outputs ({len(outputs)}):\n")
     if not outputs:
-        sys.stdout.write("No output values currently in this stack\n")
+        sys.stdout.write("    No output values currently in this stack\n")
         return
-    width = max(len(name) for name in outputs) + 2
-    sys.stdout.write("Current stack outputs:\n")
+    width = max(len(name) for name in (*outputs, "OUTPUT")) + 2
+    sys.stdout.write(f"    {'OUTPUT':<{width}}VALUE\n")
     for name, value in sorted(outputs.items()):
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         sys.stdout.write(f"    {name:<{width}}{text}\n")
+
+
+def _utc(seconds: int) -> str:
+    """Return a time as the history shows it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _typed_name(asked: argparse.Namespace, place: Place) -> bool:

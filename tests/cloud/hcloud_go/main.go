@@ -187,16 +187,19 @@ func refusals(ctx context.Context, client, stranger *hcloud.Client, server *hclo
 
 // pages makes more objects than two pages hold, and counts what comes back.
 func pages(ctx context.Context, client *hcloud.Client, found *seen) {
+	_, whole, err := net.ParseCIDR("10.0.0.0/16")
+	check(err)
 	for index := range 101 {
-		must(client.PlacementGroup.Create(ctx, hcloud.PlacementGroupCreateOpts{
-			Name: fmt.Sprintf("group-%d", index), Type: hcloud.PlacementGroupTypeSpread,
+		must(client.Network.Create(ctx, hcloud.NetworkCreateOpts{
+			Name: fmt.Sprintf("lan-%d", index), IPRange: whole, Labels: map[string]string{"paged": ""},
 		}))
 	}
-	all, err := client.PlacementGroup.All(ctx)
+	paged := hcloud.NetworkListOpts{ListOpts: hcloud.ListOpts{LabelSelector: "paged"}}
+	all, err := client.Network.AllWithOpts(ctx, paged)
 	check(err)
 	found.Paged = len(all)
-	for _, group := range all {
-		_, err := client.PlacementGroup.Delete(ctx, group)
+	for _, lan := range all {
+		_, err := client.Network.Delete(ctx, lan)
 		check(err)
 	}
 }

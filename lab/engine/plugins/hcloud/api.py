@@ -23,6 +23,8 @@ DEFAULT_ENDPOINT: Final = "https://api.hetzner.cloud/v1"
 RETRIES: Final = 5
 """How often the provider itself, above its client, tries again where the original does."""
 
+LONGEST_PAUSE_S: Final = 60.0
+
 T = TypeVar("T")
 
 
@@ -186,7 +188,8 @@ class Api:
 def retried(attempts: int, call: Callable[[], T], again: Callable[[ApiError], bool]) -> T:
     """Return what `call` returns, trying again with doubling pauses while `again` says so.
 
-    The original pauses after its last try too; so does this.
+    The original pauses after its last try too; so does this. Ten tries take 303 s: no pause is longer than a minute
+    (hcloud-go's ExponentialBackoff, recorded in 29-address-stuck).
     """
     for attempt in range(attempts):
         try:
@@ -195,5 +198,5 @@ def retried(attempts: int, call: Callable[[], T], again: Callable[[ApiError], bo
             if not again(failure):
                 raise
             last = failure
-            time.sleep(2.0**attempt)
+            time.sleep(min(2.0**attempt, LONGEST_PAUSE_S))
     raise last

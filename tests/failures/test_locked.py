@@ -1,0 +1,73 @@
+"""A server that is still being made is locked: repair waits for it, as long as there is something to wait for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hcloud import Client
+from hcloud.images import Image
+from hcloud.server_types import ServerType
+
+from lab.cloud.cloud import Cloud
+from lab.cloud.server import make_app, serving
+from lab.cloud.settings import Settings
+from tools import repair_account
+from tools.repair_account import Account, AccountError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.lab
+
+TOKEN = "t" * 64
+NEVER_S = 1e9
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A cloud whose actions end when they were looked at four times, and not before."""
+    monkeypatch.setattr(repair_account, "ACTION_POLL_S", 0.002)
+    return Cloud({"vault": (TOKEN,)}, settings=Settings(action_polls=4, action_lasts_s=NEVER_S))
+
+
+@pytest.fixture
+def endpoint(cloud: Cloud) -> Iterator[str]:
+    """Where it listens; one server in it is being made."""
+    with serving(make_app(cloud, control_token="c" * 64)) as address:
+        yield f"{address}/v1"
+
+
+def order(endpoint: str) -> None:
+    """Order a server as one whose answer is lost: nobody looks at its action."""
+    client = Client(token=TOKEN, api_endpoint=endpoint)
+    labels = {"farshore-stack": "dev", "farshore-host": "press"}
+    client.servers.create(
+        name="dev-press", server_type=ServerType(name="cx23"), image=Image(name="debian-12"), labels=labels
+    )
+
+
+def test_a_server_that_is_still_being_made_is_awaited_and_removed(cloud: Cloud, endpoint: str) -> None:
+    """The API refuses to remove it until then."""
+    order(endpoint)
+    account = Account("vault", token=TOKEN, endpoint=endpoint)
+    (server,) = (thing for thing in account.found() if thing.kind == "server")
+    reply = cloud.handle(TOKEN, "DELETE", f"/servers/{server.id}")
+    assert (reply.status, reply.body and reply.body["error"]["code"]) == (423, "locked")
+    account.remove(server)
+    assert cloud.objects()["vault"].get("servers") is None
+
+
+def test_a_server_that_is_made_for_ever_is_named(cloud: Cloud, endpoint: str) -> None:
+    """The wait ends, with the account, the server and what to do; the server stays."""
+    cloud.settings.endless_actions = {"create_server"}
+    order(endpoint)
+    account = Account("vault", token=TOKEN, endpoint=endpoint)
+    (server,) = (thing for thing in account.found() if thing.kind == "server")
+    for change in (account.remove, account.power_on):
+        with pytest.raises(
+            AccountError, match=r"account vault: .* server 'dev-press': .*; run repair again"
+        ) as refused:
+            change(server)
+        assert "create_server" in str(refused.value)
+    assert cloud.objects()["vault"]["servers"] == ["dev-press"]

@@ -1,0 +1,50 @@
+"""One stack for a module of tests, each of which leaves it standing; and a stack of one's own under Pulumi's engine."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.client import Lab
+from tests.first_light.deployed import lab_name
+from tests.repair.standing import ROOT, STACK, Standing
+from tools.workspace import STAND_IN, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """A stack under the stand-in engine."""
+    folder = tmp_path_factory.mktemp("repair")
+    lab = Lab.start(lab_name("r"), folder / "cloud", accounts=("edge", "vault"), machines="none")
+    try:
+        yield prepared(lab, folder, str(STAND_IN))
+    finally:
+        lab.stop()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """A stack under Pulumi's own engine."""
+    engine = shutil.which("pulumi")
+    if engine is None:
+        pytest.skip("pulumi is not on PATH: nothing of Pulumi's own engine was run")
+    folder = tmp_path_factory.mktemp("repair-real")
+    lab = Lab.start(lab_name("q"), folder / "cloud", accounts=("edge", "vault"), machines="none")
+    try:
+        yield prepared(lab, folder, engine)
+    finally:
+        lab.stop()
+
+
+def prepared(lab: Lab, folder: Path, engine: str) -> Standing:
+    """Return a stack that was made, and nothing in it yet."""
+    work = Workspace(folder=folder / "pulumi", stack=STACK, endpoint=lab.endpoint)
+    work.__dict__["engine"] = engine  # what is cached: which of two there are is the test's to say
+    work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
+    return Standing(cloud=lab, work=work, engine=engine)
