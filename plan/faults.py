@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 MOST_CHARACTERS: Final = 80  # of a value that a message shows
+MOST_OF_A_PLACE: Final = 300
 MOST_DIGITS: Final = 20
 MOST_NAMES: Final = 24
 # What may be a key or a token, written where it does not belong.
@@ -39,7 +40,8 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        return one_line(f"{self.where}: {self.found}, allowed: {self.allowed}; {self.remedy}")
+        where = self.where if len(self.where) <= MOST_OF_A_PLACE else f"{self.where[:MOST_OF_A_PLACE]}…"
+        return one_line(f"{where}: {self.found}, allowed: {self.allowed}; {self.remedy}")
 
 
 class StackError(ValueError):

@@ -272,10 +272,15 @@ def _plain(value: Any, depth: int = 1) -> Any:
     if depth > DEEPEST:
         raise RecursionError
     if isinstance(value, Mapping):
-        return {str(key): _plain(below, depth + 1) for key, below in value.items()}
+        return {_name(key): _plain(below, depth + 1) for key, below in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(below, depth + 1) for below in value]
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _name(key: object) -> str:
+    """Return a key as text; a number that is too long for Python to write is no name, and is told as what it is."""
+    return shown(key) if isinstance(key, int) else str(key)
 
 
 def _sound_part(model: type[M], raw: Mapping[str, Any], faulty: set[str]) -> M:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_arg
 
 from pydantic import BaseModel
 
-from plan.faults import Fault, nearest, shown
+from plan.faults import MOST_CHARACTERS, Fault, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -153,10 +153,10 @@ def _told(where: str, one: dict[str, Any], given: Any, kind: Any) -> _Told:
 
 def _remedy(name: str, value: Any, keys: Sequence[str]) -> str:
     """Return what helps with a value of another type, where more can be said than for all of them."""
-    scalar = isinstance(value, (str, int, float))
+    scalar = isinstance(value, (str, int, float)) and len(shown(value)) <= MOST_CHARACTERS
     if name == "model_type" and keys:
         return f"write its keys: {', '.join(keys)}"
-    if name == "tuple_type" and scalar and _SHORT.fullmatch(str(value)):
+    if name == "tuple_type" and scalar and _SHORT.fullmatch(shown(value).strip("'")):
         return f"write [{value}]"
     return "put it in quotes" if name == "string_type" and scalar else ""
 

@@ -195,7 +195,7 @@ def test_a_setup_is_the_text_of_its_file() -> None:
         ),
         (
             changed(origins__press__image="ubuntu-24.04"),
-            "farshore:origins.press.image: 'ubuntu-24.04', allowed: 'debian-12' or 'debian-13'; correct it",
+            "farshore:origins.press.image: 'ubuntu-24.04', allowed: 'debian-12' or 'debian-13'; choose one of them",
         ),
         (
             changed(addresses="lose"),

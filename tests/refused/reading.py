@@ -25,7 +25,10 @@ CASES: Final = tuple(sorted(path.stem for path in HERE.glob("*.yaml")))
 def message_of(case: str) -> str:
     """Return what is said of a case; empty where it is taken."""
     text = (HERE / f"{case}.yaml").read_text(encoding="utf-8")
-    return refusal(values_of(text), text)
+    try:
+        return refusal(values_of(text), text)
+    except StackError as error:  # it is no YAML
+        return f"{error}\n"
 
 
 def values_of(text: str) -> dict[str, Any]:

@@ -73,6 +73,9 @@ def test_a_message_reads_as_ours(case: str) -> None:
     assert len(set(faults)) == len(faults)
     rows = (HERE / f"{case}.yaml").read_text(encoding="utf-8").splitlines()
     for fault in faults:
+        if case.startswith("yaml-"):
+            assert re.fullmatch(r"  (line \d+|the file): .+, allowed: .+; .+", fault)
+            continue
         parts = FAULT.match(fault)
         assert parts, fault
         assert all(part.strip() == part for part in parts.groups()[2:]), fault
@@ -118,7 +121,8 @@ def test_a_place_without_a_case_is_listed() -> None:
 
 def unreached(cases: Sequence[str]) -> list[str]:
     """Return the places that tell of a fault and that no case reaches."""
-    configs = [values_of((HERE / f"{case}.yaml").read_text(encoding="utf-8")) for case in cases]
+    sound = [case for case in cases if not case.startswith("yaml-")]
+    configs = [values_of((HERE / f"{case}.yaml").read_text(encoding="utf-8")) for case in sound]
     watched = {str(PLAN / module) for module in MODULES}
     seen: set[tuple[str, int]] = set()
 
