@@ -33,8 +33,9 @@ check: ## what every commit passes: format, lint, types, and the tests that need
 	.venv/bin/mypy
 	$(python) -m pytest -q -m 'not lab and not long and not vm'
 
-golden: ## write the rendered trees and the reference anew; read the diff
+golden: ## write the rendered trees, the refusals and the reference anew; read the diff
 	$(python) -m tests.trees
+	$(python) -m tests.refused.reading
 	$(python) -m tools.reference
 
 bench: ## measure, and print ratios

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloud_init.wireguard import render_endpoint
+from cloud_init.wireguard import render_comment, render_endpoint
 
 if TYPE_CHECKING:
     from cloud_init.material import Material
@@ -29,7 +29,7 @@ def render_device(device: Device, tunnel: DeviceTunnel, material: Material) -> s
     """
     peer = tunnel.peer
     lines = [
-        f"# {device.name} to {tunnel.shield}" + (f": {device.description}" if device.description else ""),
+        render_comment(f"{device.name} to {tunnel.shield}", device.description),
         "[Interface]",
         PRIVATE_KEY,
         f"Address = {', '.join(str(address) for address in tunnel.addresses)}",

@@ -10,6 +10,8 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
+from plan.faults import one_line
+
 if TYPE_CHECKING:
     from cloud_init.material import Material
     from plan.model import Endpoint, Interface, Peer, Route
@@ -51,7 +53,7 @@ def render_wireguard(interface: Interface, material: Material) -> str:
     for peer in interface.peers:
         lines += [
             "",
-            f"# {peer.name}" + (f": {peer.description}" if peer.description else ""),
+            render_comment(peer.name, peer.description),
             "[Peer]",
             f"PublicKey = {material.key(peer.public_key)}",
             f"AllowedIPs = {', '.join(str(allowed) for allowed in peer.allowed_ips)}",
@@ -61,6 +63,11 @@ def render_wireguard(interface: Interface, material: Material) -> str:
         if peer.keepalive_s is not None:
             lines.append(f"PersistentKeepalive = {peer.keepalive_s}")
     return "\n".join(lines) + "\n"
+
+
+def render_comment(name: str, description: str | None) -> str:
+    """Return a comment: one line, whatever a description holds."""
+    return f"# {name}" + (f": {one_line(description)}" if description else "")
 
 
 def render_endpoint(endpoint: Endpoint, material: Material) -> str:

@@ -6,15 +6,21 @@ Pure: text only. A line reads *where: found, allowed: what is; remedy*.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from plan.lines import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pydantic import ValidationError
+MOST_CHARACTERS: Final = 80  # of a value that a message shows
+MOST_OF_A_PLACE: Final = 300
+MOST_DIGITS: Final = 20
+MOST_NAMES: Final = 24
+# What may be a key or a token, written where it does not belong.
+_SECRET: Final = re.compile(r"[A-Za-z0-9+/=_-]{40,}|-----BEGIN .*", re.DOTALL)
 
 
 @dataclass(frozen=True, order=True)
@@ -23,7 +29,7 @@ class Fault:
 
     Args:
         where: Key of the stack file (`farshore:origins.press.slot`).
-        found: What stands there, as Python writes it; never a secret.
+        found: What stands there; never a secret.
         allowed: What may stand there.
         remedy: What to do.
     """
@@ -34,7 +40,8 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.found}, allowed: {self.allowed}; {self.remedy}"
+        where = self.where if len(self.where) <= MOST_OF_A_PLACE else f"{self.where[:MOST_OF_A_PLACE]}…"
+        return one_line(f"{where}: {self.found}, allowed: {self.allowed}; {self.remedy}")
 
 
 class StackError(ValueError):
@@ -63,53 +70,42 @@ class StackError(ValueError):
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """Return the known word that a mistyped one most likely meant, or an empty string."""
+    if len(word) > MOST_CHARACTERS:
+        return ""
     return next(iter(difflib.get_close_matches(word, known, n=1)), "")
 
 
 def choices(names: Iterable[str]) -> str:
-    """Return names as a list for a person; say so when there is none."""
-    return ", ".join(names) or "none is declared"
+    """Return names as a list for a person, the first of very many; say so when there is none."""
+    known = list(names)
+    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
+    return ", ".join(known[:MOST_NAMES]) + more or "none is declared"
 
 
 def unknown_name(where: str, name: str, known: Sequence[str], kind: str) -> Fault:
     """Return the fault of a name that is declared nowhere."""
     meant = nearest(name, known)
     remedy = f"did you mean {meant!r}?" if meant else f"declare {kind} {name!r} or name another"
-    return Fault(where, repr(name), choices(known), remedy)
+    return Fault(where, shown(name), choices(known), remedy)
 
 
-def faults_of(where: str, error: ValidationError, keys: Sequence[str], *, secret: bool = False) -> list[Fault]:
-    """Return pydantic's errors as faults.
-
-    Args:
-        where: Key of what was validated.
-        error: As pydantic raised it.
-        keys: Names of the keys that are allowed at `where`.
-        secret: Leave out what was found.
-    """
-    return [_fault(where, dict(one), keys, secret=secret) for one in error.errors(include_url=False)]
-
-
-def _fault(where: str, one: dict[str, Any], keys: Sequence[str], *, secret: bool) -> Fault:
-    """Return one of pydantic's errors as a fault."""
-    path = [str(part) for part in one["loc"] if part != "[key]"]
-    place = ".".join([where, *path])
-    found = "a secret" if secret else repr(one["input"])
-    kind, said = one["type"], one["msg"]
-    if kind == "extra_forbidden":
-        meant = nearest(path[-1], keys) if path else ""
-        remedy = f"did you mean {meant!r}?" if meant else "remove it"
-        return Fault(place, "unknown key", ", ".join(keys), remedy)
-    if kind == "missing":
-        return Fault(place, "missing", "a value", "add it")
-    if kind == "value_error":
-        allowed, _, remedy = str(one["ctx"]["error"]).partition("; ")
-        return Fault(place, found, allowed, remedy or "correct it")
-    return Fault(place, found, _spoken(said), "correct it")
+def shown(value: object) -> str:
+    """Return what stands in a stack file as a person wrote it, on one line and never long."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (dict, list)):
+        return repr(value) if not value else "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, str) and _SECRET.fullmatch(value.strip()):
+        return f"text of {len(value)} characters"
+    if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
+        return f"a number of more than {MOST_DIGITS} digits"
+    if isinstance(value, str) and len(value) > MOST_CHARACTERS:
+        return f"{value[:MOST_CHARACTERS]!r} and {len(value) - MOST_CHARACTERS} characters more"
+    return repr(value)
 
 
-def _spoken(said: str) -> str:
-    """Return pydantic's sentence without its opening words."""
-    for opening in ("Input should be ", "Input is ", "Value error, "):
-        said = said.removeprefix(opening)
-    return said[:1].lower() + said[1:]
+def one_line(text: str) -> str:
+    """Return a text whose every character can be printed; what can't is written as Python escapes it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -23,19 +23,9 @@ def find_lines(text: str, config: Mapping[str, Any], *, project: str) -> dict[st
         project: Pulumi's project name: the namespace.
     """
     try:
-        root, said = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+        return _find(text, config, f"{project}:")
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
-    written = said.get("config") if isinstance(said, dict) else None
-    if not isinstance(written, dict):
-        return {}
-    found: dict[str, int] = {}
-    for key, node in _entries(_child(root, "config")):
-        namespace, _, name = str(key.value).partition(":")
-        if namespace == project and (name == "secrets" or _same(written.get(key.value), config.get(name))):
-            found[f"farshore:{name}"] = key.start_mark.line + 1
-            found |= _lines(f"farshore:{name}", node)
-    return found
 
 
 def line_of(where: str, lines: Mapping[str, int]) -> int | None:
@@ -45,6 +35,24 @@ def line_of(where: str, lines: Mapping[str, int]) -> int | None:
             return lines[where]
         where = where.rpartition(".")[0]
     return None
+
+
+def _find(text: str, config: Mapping[str, Any], prefix: str) -> dict[str, int]:
+    loader = _AsWritten(text)
+    root: Any = loader.get_single_node()
+    said = loader.construct_document(root) if root else None
+    written = said.get("config") if isinstance(said, dict) else None
+    if not isinstance(written, dict):
+        return {}
+    found: dict[str, int] = {}
+    for key, node in _entries(_child(root, "config")):
+        name = str(key.value).removeprefix(prefix)
+        if name == key.value:
+            continue
+        if name == "secrets" or _same(written.get(key.value), config.get(name)):
+            found[prefix + name] = key.start_mark.line + 1
+            found |= _lines(prefix + name, node)
+    return found
 
 
 def _lines(path: str, node: yaml.Node) -> dict[str, int]:
@@ -71,8 +79,15 @@ def _child(node: yaml.Node | None, name: str) -> yaml.Node | None:
     return next((value for key, value in _entries(node) if key.value == name), None)
 
 
+class _AsWritten(yaml.SafeLoader):
+    """Read scalars as the text that stands there: which words mean true or nothing differs between readers of YAML."""
+
+
+_AsWritten.yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # merging stays
+
+
 def _same(written: object, given: object) -> bool:
-    """Compare as Pulumi hands values over: what is neither mapping nor list is text."""
+    """Compare what stands in the file with what the run has."""
     if isinstance(written, dict) and isinstance(given, dict):
         theirs = {str(key): value for key, value in given.items()}
         return {str(key) for key in written} == theirs.keys() and all(
@@ -80,8 +95,19 @@ def _same(written: object, given: object) -> bool:
         )
     if isinstance(written, list) and isinstance(given, (list, tuple)):
         return len(written) == len(given) and all(_same(a, b) for a, b in zip(written, given, strict=True))
-    return _text(written) == _text(given)
+    text = str(written)
+    if given is None:
+        return text.lower() in {"", "~", "null"}
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return _number(text) == given
+    # A date that is not quoted arrives as a date, or as Go writes a time.
+    return text.lower() == str(given).lower() or str(given) == f"{text} 00:00:00 +0000 UTC"
 
 
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _number(text: str) -> float | None:
+    for kind in (lambda: int(text, 0), lambda: float(text)):
+        try:
+            return kind()
+        except (ValueError, OverflowError):
+            continue
+    return None

@@ -6,14 +6,18 @@ Each entry is validated alone, so that a fault in one never hides a fault in ano
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from plan.addresses import unique_local_prefix
-from plan.faults import Fault, StackError, choices, faults_of, nearest, unknown_name
+from plan.faults import Fault, StackError, choices, nearest, shown, unknown_name
 from plan.lines import find_lines
+from plan.networks import TunnelNetwork, UniqueLocal
 from plan.rules import RULES, Draft
+from plan.spoken import faults_of
 from plan.stack import (
     TOKEN_LENGTH,
     Account,
@@ -33,11 +37,10 @@ from plan.stack import (
     keys_of,
     token_fault,
 )
-from plan.values import CloudConfig, DomainName, Name, TunnelNetwork, UniqueLocal, is_key
+from plan.values import CloudConfig, DomainName, Name, is_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import date
+    from collections.abc import Callable
 
 # What each section holds, and what its names are; a section that is not here is one value.
 SECTIONS: Final[dict[str, tuple[type[BaseModel], Any]]] = {
@@ -61,6 +64,7 @@ KEYS: Final = (
     "network", "network6", "accounts", "secrets", "shields", "origins", "operators", "gateways", "meshes", "domains",
     "parties", "policy", "addresses", "break_glass",
 )  # fmt: skip
+DEEPEST: Final = 32  # levels of mappings and lists; the models need ten
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -100,9 +104,14 @@ class _Reader:
     """One reading of one stack file: collects faults, keeps what is sound."""
 
     def __init__(self, config: Mapping[str, Any], files: Mapping[str, str | None]) -> None:
-        self.config = {key: value for key, value in config.items() if value is not None}
+        self.config: dict[str, Any] = {}
         self.files = files
         self.faults: list[Fault] = []
+        for key, value in config.items():
+            try:
+                self.config |= {str(key): _plain(value)} if value is not None else {}
+            except RecursionError:
+                self._fault(str(key), f"more than {DEEPEST} levels", "a flat file", "remove what is nested")
 
     def read(self, project: str, stack: str, day: date) -> tuple[Stack, Secrets]:
         self._unknown_keys()
@@ -118,7 +127,7 @@ class _Reader:
             day=day,
             network=values.get("network") or Stack.model_fields["network"].default,
             declared={key: tuple(self._mapping(key, self.config.get(key), silent=True)) for key in SECTIONS},
-            policy=values.get("policy") or Policy(),
+            policy=values.get("policy", Policy()),
             psks=frozenset(secrets.psks),
             **sections,
         )
@@ -135,7 +144,7 @@ class _Reader:
         self.faults.append(Fault(f"farshore:{where}", found, allowed, remedy))
 
     def _unknown_keys(self) -> None:
-        for key in self.config.keys() - set(KEYS):
+        for key in sorted(self.config.keys() - set(KEYS)):
             meant = nearest(key, KEYS)
             remedy = f"did you mean {meant!r}?" if meant else "remove it"
             self._fault(key, "unknown key", ", ".join(KEYS), remedy)
@@ -144,14 +153,14 @@ class _Reader:
             ("shields", "describe one"),
             ("origins", "describe one"),
         ):
-            if not self.config.get(key):
+            if self.config.get(key) in (None, {}):
                 self._fault(key, "nothing", "at least one", why)
 
     def _mapping(self, where: str, value: object, *, silent: bool = False) -> Mapping[str, Any]:
         if isinstance(value, dict):
-            return {str(key): entry for key, entry in value.items()}
-        if value and not silent:
-            self._fault(where, repr(value), "a mapping", "write `name: {…}`")
+            return value
+        if value is not None and not silent:
+            self._fault(where, shown(value), "a mapping", "write `name: {…}`")
         return {}
 
     def _section(
@@ -167,14 +176,18 @@ class _Reader:
             try:
                 TypeAdapter(name).validate_python(entry)
             except ValidationError as error:
-                self.faults += faults_of(f"farshore:{where}", error, ())
-            raw = self._mapping(where, {} if value is None else value)
+                self.faults += faults_of(f"farshore:{where}", error, given=entry, kind=name)
+            if value is not None and not isinstance(value, dict):
+                self._fault(where, shown(value), "a mapping", f"write its keys: {', '.join(keys_of(model))}")
+                sound[entry] = model.model_construct(**dict.fromkeys(model.model_fields))
+                continue
+            raw: Mapping[str, Any] = value or {}
             if prepare is not None:
                 raw = prepare(where, raw)
             try:
                 sound[entry] = model.model_validate(raw)
             except ValidationError as error:
-                self.faults += faults_of(f"farshore:{where}", error, keys_of(model))
+                self.faults += faults_of(f"farshore:{where}", error, given=raw, kind=model)
                 sound[entry] = _sound_part(model, raw, {str(one["loc"][0]) for one in error.errors() if one["loc"]})
         return sound
 
@@ -182,44 +195,45 @@ class _Reader:
         try:
             return TypeAdapter[Any](kind).validate_python(self.config[key])
         except ValidationError as error:
-            keys = keys_of(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
-            self.faults += faults_of(f"farshore:{key}", error, keys)
-            return None
+            self.faults += faults_of(f"farshore:{key}", error, given=self.config[key], kind=kind)
+            # A policy that can't be read judges nobody: half of it would find breaches that nobody forbids.
+            return Policy.model_construct(separate=(), allow={}, avoid={}, waivers=()) if kind is Policy else None
 
     def _with_setup(self, where: str, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put the text of an origin's cloud-config in the place of its file's name."""
         name = raw.get("setup")
         if name is None:
             return raw
-        text = self.files.get(str(name))
+        text = self.files.get(name) if isinstance(name, str) else None
         if text is None:
             self._fault(
                 f"{where}.setup",
-                repr(name),
-                "a file in the project's folder that can be read",
-                "correct the name",
+                shown(name),
+                "the name of a file in the project's folder that can be read",
+                "correct it",
             )
             return {key: value for key, value in raw.items() if key != "setup"}
         try:
             TypeAdapter(CloudConfig).validate_python(text)
         except ValidationError as error:
             allowed, _, remedy = str(error.errors()[0]["ctx"]["error"]).partition("; ")
-            self._fault(f"{where}.setup", repr(name), allowed, remedy)
+            self._fault(f"{where}.setup", shown(name), allowed, remedy)
             return {key: value for key, value in raw.items() if key != "setup"}
         return {**raw, "setup": text}
 
     def _secrets(self) -> Secrets:
-        raw = self.config.get("secrets") or {}
+        raw = self.config.get("secrets", {})
         found = raw if isinstance(raw, dict) else {}
         if not isinstance(raw, dict):
             self._fault("secrets", "no mapping", "a mapping", "set it with `pulumi config set --secret --path`")
-        for key in found.keys() - set(keys_of(Secrets)):
+        for key in sorted(found.keys() - set(keys_of(Secrets))):
             self._fault(f"secrets.{key}", "unknown key", choices(keys_of(Secrets)), "remove it")
         tokens, psks = self._secret_part(found, "tokens"), self._secret_part(found, "psks")
         accounts = self._mapping("accounts", self.config.get("accounts"), silent=True)
-        for account in accounts:
+        readable = isinstance(raw, dict) and isinstance(raw.get("tokens") or {}, dict)
+        for account in accounts if readable else ():
             where = f"secrets.tokens.{account}"
-            wrong = "nothing" if account not in tokens else token_fault(tokens[account])
+            wrong = "nothing" if tokens.get(account) is None else token_fault(tokens[account])
             if wrong:
                 self._fault(
                     where, wrong, f"an API token of {TOKEN_LENGTH} characters",
@@ -232,20 +246,41 @@ class _Reader:
             ("tokens", tokens, tuple(accounts), "an account"),
             ("psks", psks, tuple(devices), "a device"),
         ):
-            for name in entries.keys() - set(known):
+            for name in sorted(entries.keys() - set(known)) if known or key != "tokens" else ():
                 self.faults.append(unknown_name(f"farshore:secrets.{key}.{name}", name, known, kind))
         for name, psk in psks.items():
-            if not is_key(psk):
+            if not isinstance(psk, str) or not is_key(psk):
                 where = f"secrets.psks.{name}"
                 self._fault(where, "no key", "what `wg genpsk` prints: 44 characters of base64", "set it anew")
-        return Secrets.model_validate({"tokens": tokens, "psks": psks})
+        texts = ({name: value for name, value in part.items() if isinstance(value, str)} for part in (tokens, psks))
+        return Secrets.model_validate(dict(zip(("tokens", "psks"), texts, strict=True)))
 
-    def _secret_part(self, found: Mapping[str, Any], key: str) -> dict[str, str]:
+    def _secret_part(self, found: Mapping[str, Any], key: str) -> dict[str, Any]:
         part = found.get(key) or {}
         if isinstance(part, dict):
-            return {str(name): str(value) for name, value in part.items()}
+            return part
         self._fault(f"secrets.{key}", "no mapping", "a mapping by name", "set it with --path")
         return {}
+
+
+def _plain(value: Any, depth: int = 1) -> Any:
+    """Return a value as JSON has it: names are text, days are text, and there are lists and mappings alone.
+
+    Raises:
+        RecursionError: The value is nested more deeply than any model, or holds itself.
+    """
+    if depth > DEEPEST:
+        raise RecursionError
+    if isinstance(value, Mapping):
+        return {_name(key): _plain(below, depth + 1) for key, below in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(below, depth + 1) for below in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _name(key: object) -> str:
+    """Return a key as text; a number that is too long for Python to write is no name, and is told as what it is."""
+    return shown(key) if isinstance(key, int) else str(key)
 
 
 def _sound_part(model: type[M], raw: Mapping[str, Any], faulty: set[str]) -> M:

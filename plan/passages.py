@@ -141,6 +141,8 @@ def _from_shields(net: Topology, target: _Target, because: str) -> Iterator[Pass
 
 def _from_name(net: Topology, source: str, target: _Target, because: str) -> Iterator[Passage]:
     """Yield the one way from an origin, or from a LAN, by a tunnel of their own or through their first shield."""
+    if source not in net.origins and source not in net.lans:
+        return  # a LAN whose gateway is switched off
     owner = net.lan_owners.get(source, source)
     lan = source in net.lans
     link = net.link(owner, target.owner)

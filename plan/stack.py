@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from plan.addresses import FIRST_HOST_SLOT, LAST_DEVICE_SLOT, LAST_HOST_SLOT
+from plan.networks import Address, EndpointHost, Network, TunnelNetwork, UniqueLocal
 from plan.values import (
-    Address,
     CloudConfig,
     Country,
     Day,
     DomainName,
-    EndpointHost,
+    HostPair,
     Name,
     Names,
-    Network,
+    PlaceName,
     Port,
+    Ports,
     Regions,
     SshKey,
     Text,
-    TunnelNetwork,
     TypeName,
-    UniqueLocal,
+    UserName,
     WireguardKey,
     Within,
     at_least_one,
@@ -55,7 +55,7 @@ PartyRole = Literal["state", "ci", "dns", "ca"]
 class Strict(BaseModel):
     """Reject unknown keys and never change after loading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Company(Strict):
@@ -138,7 +138,7 @@ class Server(Strict):
 
     slot: int
     account: str
-    location: str
+    location: PlaceName
     country: Country | None = None
     server_type: TypeName = "cx23"
     image: Image = "debian-12"
@@ -190,7 +190,7 @@ class Lan(Strict):
     network: Network
     nat: bool = False
     sources: Names = Field(default=(), alias="from")
-    ports: tuple[Port, ...] = ()
+    ports: Ports = ()
 
 
 class Destination(Strict):
@@ -204,9 +204,9 @@ class Destination(Strict):
     """
 
     to: Network | Literal["anywhere"]
-    ports: Annotated[tuple[Port, ...], Field(min_length=1)]
+    ports: Annotated[Ports, Field(min_length=1)]
     protocol: Literal["tcp", "udp"] = "tcp"
-    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] | None = None
+    user: UserName | None = None
 
 
 class Egress(Strict):
@@ -308,7 +308,7 @@ class Mesh(Strict):
 
     slot: Annotated[int, Within(0, 99, "choose a free one")]
     hosts: Annotated[dict[str, MeshHost], Field(min_length=2)]
-    links: tuple[tuple[str, str], ...] | None = None
+    links: tuple[HostPair, ...] | None = None
 
 
 class Domain(Strict):

@@ -1,4 +1,4 @@
-"""The words that a stack file is made of: names, countries, ports, networks, keys.
+"""The words that a stack file is made of: names, countries, ports, keys; addresses stand in `plan.networks`.
 
 Pure. A validator says *allowed; remedy*; `plan.load` puts where and what was found before it.
 """
@@ -10,26 +10,29 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import date
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
-from pydantic_core.core_schema import no_info_after_validator_function
+from pydantic import AfterValidator, BeforeValidator, ValidationError, WithJsonSchema
+from pydantic_core.core_schema import no_info_wrap_validator_function
 
-from plan.addresses import PRIVATE, SUBNET_PREFIX, TAKEN
+from plan.faults import nearest
 from plan.tables import blocs, countries
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
+    from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+T = TypeVar("T")
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_ADDRESS_TEXT = "an IPv4 network like 10.0.0.0/16"
+_TYPE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,63}")
+_USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TEXT_LENGTH = 200
+_MOST_VALUES = 10_000  # far beyond what 32 KiB of user data can hold
 SSH_KEY: Final = r"(?:ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]+={0,2}(?: [\x20-\x7e]*)?"
 WIREGUARD_KEY_BYTES: Final = 32  # Curve25519's
 MEANT: Final = {"UK": "write GB", "EL": "write GR", "USA": "write US"}  # what people write instead
@@ -45,7 +48,12 @@ def _host_name(name: str) -> str:
     return name
 
 
-def _domain_name(name: str) -> str:
+def domain_name(name: str) -> str:
+    """Return a domain name, or say what one is.
+
+    Raises:
+        ValueError: It is none; the text says what is allowed, and the remedy.
+    """
     labels = name.split(".")
     if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(
@@ -55,16 +63,24 @@ def _domain_name(name: str) -> str:
 
 
 def _country(code: str) -> str:
-    if not re.fullmatch("[A-Z]{2}", code):
-        raise ValueError('an ISO 3166 code of two capital letters like FI; quote it where YAML reads a word ("NO")')
     if code not in countries():
-        raise ValueError(f"an ISO 3166 code; {MEANT.get(code, 'look it up: no country has this one')}")
+        raise ValueError(f"an ISO 3166 code of two capital letters like FI; {_meant_country(code)}")
     return code
+
+
+def _meant_country(word: str) -> str:
+    """Return the remedy for what is no country's code: another spelling of one, or its name."""
+    names = {name.casefold(): code for code, name in countries().items()}
+    upper = word.upper().replace(".", "")
+    known = upper if upper in countries() else names.get(word.casefold())
+    return MEANT.get(upper) or (f"write {known}" if known else "look it up: no country has this one")
 
 
 def _region(name: str) -> str:
     if name not in blocs() and name not in countries():
-        raise ValueError(f"an ISO 3166 code or one of {', '.join(blocs())}; {MEANT.get(name, 'correct it')}")
+        meant = nearest(name, tuple(blocs()))
+        remedy = f"did you mean {meant!r}?" if meant else _meant_country(name)
+        raise ValueError(f"an ISO 3166 code or one of {', '.join(blocs())}; {remedy}")
     return name
 
 
@@ -83,41 +99,22 @@ class Within:
     remedy: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return no_info_after_validator_function(self._check, handler(source))
+        return no_info_wrap_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(schema), "minimum": self.first, "maximum": self.last}
 
-    def _check(self, value: int) -> int:
-        if not self.first <= value <= self.last:
-            raise ValueError(f"{self.first} to {self.last}; {self.remedy}")
-        return value
-
-
-def _tunnel_network(value: object) -> IPv4Network:
-    try:
-        interface = IPv4Interface(str(value))
-    except ValueError:
-        raise ValueError(f"{_ADDRESS_TEXT}; correct it") from None
-    network = interface.network
-    if interface.ip != network.network_address:
-        raise ValueError(f"a network without host bits; write {network}")
-    if not any(network.subnet_of(private) for private in PRIVATE):
-        raise ValueError(
-            f"a private network (in {', '.join(map(str, PRIVATE))}); a public one belongs to somebody else"
-        )
-    if network.prefixlen > SUBNET_PREFIX:
-        raise ValueError(f"/{SUBNET_PREFIX} or larger; each shield needs a /{SUBNET_PREFIX} of its own")
-    for taken, why in TAKEN.items():
-        if network.overlaps(taken):
-            raise ValueError(f"a network that does not overlap {taken}; {why}, choose another")
-    return network
-
-
-def _unique_local(network: IPv6Network) -> IPv6Network:
-    if network.prefixlen != 48 or not network.subnet_of(IPv6Network("fd00::/8")):
-        raise ValueError("a unique local /48 in fd00::/8; leave it out to have one derived")
-    return network
+    def _check(self, value: Any, handler: ValidatorFunctionWrapHandler) -> int:
+        allowed = f"{self.first} to {self.last}"
+        try:
+            number = None if isinstance(value, bool) else handler(value)
+        except ValidationError:
+            number = None
+        if not isinstance(number, int):
+            raise ValueError(f"{allowed}; write a whole number")  # noqa: TRY004 - pydantic takes a ValueError for a fault
+        if not self.first <= number <= self.last:
+            raise ValueError(f"{allowed}; {self.remedy}")
+        return number
 
 
 def _cloud_config(text: str) -> str:
@@ -126,18 +123,61 @@ def _cloud_config(text: str) -> str:
         raise ValueError(what)
     try:
         parsed: object = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         at = getattr(error, "problem_mark", None)
         line = f" (line {at.line + 1})" if at else ""
         raise ValueError(f"a #cloud-config in YAML; it does not parse{line}") from None
+    if _size(parsed) > _MOST_VALUES:
+        raise ValueError(f"a #cloud-config of at most {_MOST_VALUES} values; an anchor in it may stand for too much")
     if not isinstance(parsed, dict):
         raise ValueError(what)  # noqa: TRY004 - pydantic takes a ValueError for a fault
     return text
 
 
-def _day(value: object) -> object:
+def _size(value: object) -> int:
+    """Return how many values there are in a value, or a number above the most that are counted: it may hold itself."""
+    count, rest = 0, [value]
+    while rest and count <= _MOST_VALUES:
+        count, one = count + 1, rest.pop()
+        rest += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return count
+
+
+def _day(value: object) -> date:
     # Pulumi hands over a date that is not quoted as Go writes a time.
-    return str(value).removesuffix(" 00:00:00 +0000 UTC") if isinstance(value, str) else value
+    text = str(value).removesuffix(" 00:00:00 +0000 UTC")
+    try:
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise ValueError('a day like "2027-06-30"; correct it') from None
+
+
+def _text(text: str) -> str:
+    # What a terminal or a file format may take for a line's end, or for the direction of writing, is not printable.
+    for character in text:
+        if not character.isprintable():
+            raise ValueError(f"characters that can be printed, on one line; remove {character!r}")
+    if not text.strip():
+        raise ValueError("a text; write one, or remove the key")
+    if len(text) > _TEXT_LENGTH:
+        raise ValueError(f"at most {_TEXT_LENGTH} characters; shorten it")
+    return text
+
+
+def matching(pattern: re.Pattern[str], said: str) -> AfterValidator:
+    """Return a validator of a text that a pattern matches as a whole.
+
+    Args:
+        pattern: Of Python's.
+        said: In words: what is allowed, and the remedy.
+    """
+
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(said)
+        return text
+
+    return AfterValidator(check)
 
 
 def is_key(text: str) -> bool:
@@ -157,19 +197,14 @@ def _wireguard_key(text: str) -> str:
     return text
 
 
-def _endpoint_host(text: str) -> str:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        try:
-            IPv6Address(text)
-        except ValueError:
-            return _domain_name(text)
-    return text
+def _pair(value: object) -> object:
+    if isinstance(value, (list, tuple)) and len(value) != 2:
+        raise ValueError("two hosts; name both, and no third")
+    return value
 
 
-def once(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return names in their order, each once."""
+def once(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Return values in their order, each once."""
     return tuple(dict.fromkeys(values))
 
 
@@ -184,22 +219,45 @@ def at_least_one(what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,63}$")]
+TypeName = Annotated[
+    str,
+    matching(_TYPE_NAME, "a name of Hetzner's like cx23; look it up at hetzner.com/cloud"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TYPE_NAME.pattern}$"}),
+]
+PlaceName = Annotated[
+    str,
+    matching(_TYPE_NAME, "a name of Hetzner's like fsn1; look it up at hetzner.com/cloud"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TYPE_NAME.pattern}$"}),
+]
+UserName = Annotated[
+    str,
+    matching(_USER_NAME, "the name of a local user like backup; correct it"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_USER_NAME.pattern}$"}),
+]
 Name = Annotated[str, AfterValidator(_host_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
-DomainName = Annotated[str, AfterValidator(_domain_name)]
-EndpointHost = Annotated[str, AfterValidator(_endpoint_host)]
+DomainName = Annotated[str, AfterValidator(domain_name)]
 Country = Annotated[str, AfterValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"})]
 Regions = Annotated[tuple[Annotated[str, AfterValidator(_region)], ...], AfterValidator(once)]
 Port = Annotated[int, Within(1, 65535, "correct it")]
+Ports = Annotated[tuple[Port, ...], AfterValidator(once)]
+HostPair = Annotated[tuple[str, str], BeforeValidator(_pair)]
 Day = Annotated[date, BeforeValidator(_day)]
-TunnelNetwork = Annotated[IPv4Network, BeforeValidator(_tunnel_network)]
-UniqueLocal = Annotated[IPv6Network, AfterValidator(_unique_local)]
 CloudConfig = Annotated[str, AfterValidator(_cloud_config)]
 WireguardKey = Annotated[
     str,
     AfterValidator(_wireguard_key),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"}),
 ]
-SshKey = Annotated[str, StringConstraints(pattern=SSH_KEY)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+SshKey = Annotated[
+    str,
+    matching(
+        re.compile(SSH_KEY), "an ed25519 public key on one line, as ssh-keygen prints it; copy the .pub file whole"
+    ),
+    WithJsonSchema({"type": "string", "pattern": SSH_KEY}),
+]
+Text = Annotated[
+    str,
+    AfterValidator(_text),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": _TEXT_LENGTH}),
+]
 Names = Annotated[tuple[str, ...], AfterValidator(once)]

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from plan import Plan, StackError, check
 from plan.cost import tell_cost
-from plan.faults import Fault, faults_of
+from plan.faults import Fault
+from plan.spoken import faults_of
 from plan.tables import hetzner
 from plan.values import Name
 from tools.init_text import Answers, Side, WayIn, stack_text, token_commands
@@ -168,7 +169,7 @@ def _stack_name(said: str) -> str:
     try:
         name: str = TypeAdapter(Name).validate_python(said)
     except ValidationError as error:
-        raise StackError(faults_of("--stack", error, ())) from None
+        raise StackError(faults_of("--stack", error, given=said, kind=Name)) from None
     return name
 
 

@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from plan import Plan, StackError, check, load, make_plan
 from plan.cost import tell_cost
 from plan.explain import TOPICS, explain, title
+from plan.faults import Fault
 from plan.lines import find_lines, line_of
 from plan.stack import TOKEN_LENGTH
 from tools.workspace import ROOT
@@ -53,11 +54,19 @@ def plan(
 
 
 def read_config(text: str) -> dict[str, Any]:
-    """Return the values of a stack file in the project's namespace; empty where it is no stack file."""
+    """Return the values of a stack file in the project's namespace; empty where it has none.
+
+    Raises:
+        StackError: It is no YAML.
+    """
     try:
         said = YAML(typ="safe", pure=True).load(text)  # version 1.2's booleans, as Pulumi reads it: NO is a country
-    except YAMLError:
-        return {}
+    except (YAMLError, ValueError, RecursionError) as error:
+        at = getattr(error, "problem_mark", None)
+        where = f"line {at.line + 1}" if at else "the file"
+        # Of a key that stands twice the message would have the values.
+        problem = str(getattr(error, "problem", error)).partition(" with value")[0].partition("\n")[0]
+        raise StackError([Fault(where, problem, "YAML as Pulumi reads it", "correct it")]) from None
     values = said.get("config") if isinstance(said, dict) else None
     if not isinstance(values, dict):
         return {}

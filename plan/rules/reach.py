@@ -40,7 +40,8 @@ def _tunnels(net: Topology) -> Iterator[Fault]:
     for origin in net.origins:
         for shield in net.shields_of(origin):
             where = f"farshore:origins.{origin}"
-            yield from _pair(where, origin, net.origins[origin], shield, net.shields[shield])
+            keys = (f"{where}.wireguard.endpoint", f"{where}.families")
+            yield from _pair(keys, origin, net.origins[origin], shield, net.shields[shield])
     for device in net.devices:
         for shield in net.shields_of(device):
             if net.shields[shield].wireguard.endpoint == "none":
@@ -52,18 +53,17 @@ def _tunnels(net: Topology) -> Iterator[Fault]:
                 )
 
 
-def _pair(where: str, one: str, facts: Server, other: str, theirs: Server) -> Iterator[Fault]:
-    """Judge one tunnel: a family that both have, and one end at least that can be dialled."""
+def _pair(keys: tuple[str, str], one: str, facts: Server, other: str, theirs: Server) -> Iterator[Fault]:
+    """Judge one tunnel: one end at least can be dialled, and both have a family in common; `keys` say which of each."""
+    at_endpoint, at_families = keys
     own = [side.wireguard.endpoint for side in (facts, theirs)]
     if own == ["none", "none"]:
-        yield Fault(
-            f"{where}.wireguard.endpoint", f"'none', as that of {other}", "one end that can be dialled", "name one"
-        )
+        yield Fault(at_endpoint, f"'none' of {one}, as that of {other}", "one end that can be dialled", "name one")
     dialled_at_their_own = [endpoint for endpoint in own if not isinstance(endpoint, Endpoint) and endpoint != "none"]
     if dialled_at_their_own and not set(facts.families) & set(theirs.families):
         yield Fault(
-            f"{where}.families",
-            f"{', '.join(facts.families)}, and {other} has {', '.join(theirs.families)}",
+            at_families,
+            f"{', '.join(facts.families)} of {one}, and {other} has {', '.join(theirs.families)}",
             "one that both ends of a tunnel have",
             f"add one to {one} or {other}",
         )
@@ -92,7 +92,7 @@ def _meshes(net: Topology) -> Iterator[Fault]:
                     "name pairs in links, without this one",
                 )
             linked.setdefault((near, far), name)
-            yield from _pair(where, near, both[0], far, both[1])
+            yield from _pair((f"{where}.hosts", f"{where}.hosts"), near, both[0], far, both[1])
 
 
 def _gateways(draft: Draft) -> Iterator[Fault]:
@@ -164,12 +164,14 @@ def _operators(net: Topology) -> Iterator[Fault]:
 
 def _reach(net: Topology, where: str, operator: str, wanted: str, owner: str) -> Iterator[Fault]:
     dialled = net.shields_of(operator)
+    if not dialled:
+        return  # its shields are named wrongly, which is another fault
     way = owner in dialled if owner in net.shields else bool(net.common_shields(operator, owner))
     if not way:
         yield Fault(
             where,
             f"{wanted!r}, which is behind none of the shields that {operator} dials",
-            f"what is behind {', '.join(dialled) or 'a shield'}",
+            f"what is behind {', '.join(dialled)}",
             f"add a shield of {owner} to farshore:operators.{operator}.shields",
         )
     if wanted.endswith(f"/{SSH}"):
@@ -184,31 +186,42 @@ def _listening(net: Topology) -> Iterator[Fault]:
     for kind, names in (("shields", tuple(net.shields)), ("origins", tuple(net.origins))):
         for name in names:
             used: dict[int, str] = {}
+            said: set[str] = set()
             for interface, port in tunnels.listening(name):
-                if port in used:
+                where = _port_key(net, kind, name, interface)
+                if port in used and where not in said:
+                    said.add(where)  # once for both sets of keys
                     yield Fault(
-                        f"farshore:{kind}.{name}.wireguard.port",
-                        f"{port}, on which {used[port]} and {interface} would listen",
-                        "ports that do not meet",
-                        "choose others, here or in the mesh",
+                        where,
+                        f"{port}, on which {used[port]} and {interface} of {name} would listen",
+                        "two free ports in a row, one for each of two sets of keys",
+                        "choose others, here or where the other one is",
                     )
                 used.setdefault(port, interface)
             services = net.origins[name].services if kind == "origins" else {}
-            for service, said in services.items():
-                if said.protocol == "udp" and said.port in used:
+            for service, offered in services.items():
+                if offered.protocol == "udp" and offered.port in used:
                     yield Fault(
                         f"farshore:origins.{name}.services.{service}.port",
-                        f"{said.port}, on which {used[said.port]} listens",
+                        f"{offered.port}, on which {used[offered.port]} listens",
                         "a port of its own",
                         "choose a free one",
                     )
-                if (said.protocol, said.port) == ("tcp", SSH_PORT):
+                if (offered.protocol, offered.port) == ("tcp", SSH_PORT):
                     yield Fault(
                         f"farshore:origins.{name}.services.{service}.port",
                         f"{SSH_PORT}, which is SSH's own",
                         "a port of its own",
                         f"choose a free one, or let operators reach {name}/{SSH}",
                     )
+
+
+def _port_key(net: Topology, kind: str, host: str, interface: str) -> str:
+    """Return the key of the stack file that has, or would have, the port of an interface."""
+    for name, mesh in net.stack.meshes.items():
+        if interface.startswith(f"fm{mesh.slot}g") and host in mesh.hosts:
+            return f"farshore:meshes.{name}.hosts.{host}.port"
+    return f"farshore:{kind}.{host}.wireguard.port"
 
 
 def _sound_stack(draft: Draft) -> Stack:

@@ -1,6 +1,7 @@
 """Every name that is used is declared.
 
-Pure. What has faults of its own is declared all the same.
+Pure. What has faults of its own is declared all the same; where a part that must be there is missing, that is the
+fault, and not each name that it would declare.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ def judge_references(draft: Draft) -> Iterator[Fault]:
     """Yield a fault for each name that nobody declares."""
     accounts, shields = draft.declared.get("accounts", ()), draft.declared.get("shields", ())
     for where, _, host in draft.servers():
-        if host.account is not None and host.account not in accounts:
+        if host.account is not None and accounts and host.account not in accounts:
             yield unknown_name(f"farshore:{where}.account", host.account, accounts, "an account")
     for name, origin in draft.origins.items():
         for shield in origin.shields or ():
-            if shield not in shields:
+            if shields and shield not in shields:
                 yield unknown_name(f"farshore:origins.{name}.shields", shield, shields, "a shield")
     for where, _, device in draft.devices():
         for shield in device.shields or ():
-            if shield not in shields:
+            if shields and shield not in shields:
                 yield unknown_name(f"farshore:{where}.shields", shield, shields, "a shield")
     yield from _domains(draft)
     yield from _sources(draft)
@@ -40,7 +41,7 @@ def judge_references(draft: Draft) -> Iterator[Fault]:
 def _domains(draft: Draft) -> Iterator[Fault]:
     origins = draft.declared.get("origins", ())
     for name, domain in draft.domains.items():
-        if domain.origin is None:
+        if domain.origin is None or not origins:
             continue
         if domain.origin not in origins:
             yield unknown_name(f"farshore:domains.{name}.origin", domain.origin, origins, "an origin")
@@ -57,7 +58,7 @@ def _domains(draft: Draft) -> Iterator[Fault]:
             yield Fault(where, f"{domain.service!r}, which is {service.protocol}", "a tcp service", "name another")
         if service.sources is not None and SHIELDS not in service.sources:
             key = f"farshore:origins.{domain.origin}.services.{domain.service}.from"
-            yield Fault(key, ", ".join(service.sources), f"{SHIELDS} too, for {name}", f"add {SHIELDS}")
+            yield Fault(key, ", ".join(service.sources) or "nobody", f"{SHIELDS} too, for {name}", f"add {SHIELDS}")
 
 
 def _sources(draft: Draft) -> Iterator[Fault]:

@@ -5,7 +5,6 @@ Pure.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from plan.addresses import TAKEN, last_origin_slot, slot_is_free_of_shields, subnet_count
@@ -113,6 +112,11 @@ def _keys(draft: Draft) -> Iterator[Fault]:
 def _lans(draft: Draft) -> Iterator[Fault]:
     known = [(where, name, lan.network) for where, name, _, lan in draft.lans() if lan.network is not None]
     for at, (where, _, network) in enumerate(known):
+        if network.prefixlen == 0:
+            yield Fault(
+                f"farshore:{where}.network", str(network), "a network behind the host", "the Internet is no LAN"
+            )
+            continue
         for _, other, theirs in known[:at]:
             if network.version == theirs.version and network.overlaps(theirs):
                 yield Fault(
@@ -131,10 +135,6 @@ def _lans(draft: Draft) -> Iterator[Fault]:
         for taken, why in TAKEN.items():
             if network.version == 4 and network.overlaps(taken):
                 yield Fault(f"farshore:{where}.network", str(network), f"a network that does not overlap {taken}", why)
-        if network.prefixlen == 0:
-            yield Fault(
-                f"farshore:{where}.network", str(network), "a network behind the host", "the Internet is no LAN"
-            )
 
 
 def _ports(draft: Draft) -> Iterator[Fault]:
@@ -150,23 +150,3 @@ def _ports(draft: Draft) -> Iterator[Fault]:
                     "choose a free one",
                 )
             used.setdefault(at, service)
-    yield from _mesh_ports(draft)
-
-
-def _mesh_ports(draft: Draft) -> Iterator[Fault]:
-    """Find a port that one host has in two meshes; what the plan chooses itself never clashes."""
-    used: dict[tuple[str, int], str] = defaultdict(str)
-    for mesh, facts in draft.meshes.items():
-        for host, said in (facts.hosts or {}).items():
-            if said.port is None:
-                continue
-            for port in (said.port, said.port + 1):
-                if used[host, port]:
-                    yield Fault(
-                        f"farshore:meshes.{mesh}.hosts.{host}.port",
-                        f"{said.port}, where {used[host, port]} listens",
-                        "two free ports in a row, one for each of two sets of keys",
-                        "choose others",
-                    )
-                    break
-                used[host, port] = f"mesh {mesh!r}"

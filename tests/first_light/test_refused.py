@@ -80,7 +80,7 @@ def test_all_faults_come_in_one_message(cloud: Lab, tmp_path: Path) -> None:
         "the stack file has 9 faults",
         "farshore:shilds: unknown key",
         "farshore:network: '203.0.113.7/24', allowed: a network without host bits; write 203.0.113.0/24",
-        "farshore:origins.press.slot: 1, allowed: 2 to 254",
+        "farshore:origins.press.slot: 1, allowed: 2 to 65533",
         "farshore:origins.press.account: 'vaults', allowed: edge, vault; did you mean 'vault'?",
         "farshore:origins.press: country 'DE', that of its shield 'falkenstein'",
         "farshore:origins.press.services.web.port: 0, allowed: 1 to 65535",

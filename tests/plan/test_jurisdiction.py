@@ -45,7 +45,7 @@ def test_the_blocs_grow_from_each_other() -> None:
 def test_a_code_that_no_country_has_is_refused(code: str, remedy: str) -> None:
     """What people write instead of the code is known, and named."""
     assert refused(accounts__edge__home=code) == [
-        f"farshore:accounts.edge.home: {code!r}, allowed: an ISO 3166 code; {remedy}"
+        f"farshore:accounts.edge.home: {code!r}, allowed: an ISO 3166 code of two capital letters like FI; {remedy}"
     ]
 
 

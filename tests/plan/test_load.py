@@ -179,7 +179,7 @@ def test_a_setup_is_the_text_of_its_file() -> None:
             changed(accounts__edge__home="Germany"),
             (
                 "farshore:accounts.edge.home: 'Germany', allowed: an ISO 3166 code of two capital letters like FI; "
-                'quote it where YAML reads a word ("NO")'
+                "write DE"
             ),
         ),
         (
@@ -195,11 +195,11 @@ def test_a_setup_is_the_text_of_its_file() -> None:
         ),
         (
             changed(origins__press__image="ubuntu-24.04"),
-            "farshore:origins.press.image: 'ubuntu-24.04', allowed: 'debian-12' or 'debian-13'; correct it",
+            "farshore:origins.press.image: 'ubuntu-24.04', allowed: 'debian-12' or 'debian-13'; choose one of them",
         ),
         (
             changed(addresses="lose"),
-            "farshore:addresses: 'lose', allowed: 'keep' or 'release'; correct it",
+            "farshore:addresses: 'lose', allowed: 'keep' or 'release'; choose one of them",
         ),
         (
             changed(origins__press__shields=[]),
@@ -216,7 +216,7 @@ def test_a_fault_says_where_what_and_how_to_mend_it(config: dict[str, Any], faul
 @pytest.mark.parametrize(
     ("text", "allowed"),
     [
-        (None, "a file in the project's folder that can be read; correct the name"),
+        (None, "the name of a file in the project's folder that can be read; correct it"),
         (
             "packages: [nginx]\n",
             "a file that begins with #cloud-config and holds a mapping; see cloud-init's documentation",
@@ -269,7 +269,8 @@ def test_an_empty_stack_says_what_to_begin_with() -> None:
 @pytest.mark.parametrize("value", ["text", ["a"], 3])
 def test_a_section_that_is_no_mapping_is_refused(value: Any) -> None:
     """A list or a word where names belong is one fault, and no traceback."""
-    assert f"farshore:domains: {value!r}, allowed: a mapping; write `name: {{…}}`" in refused(changed(domains=value))
+    shown = "a list" if isinstance(value, list) else repr(value)
+    assert f"farshore:domains: {shown}, allowed: a mapping; write `name: {{…}}`" in refused(changed(domains=value))
 
 
 def test_a_new_location_is_taken_with_its_country() -> None:

@@ -270,7 +270,7 @@ def test_hosts_of_one_family_speak_it() -> None:
         shields__falkenstein={**SMALLEST["shields"]["falkenstein"], "families": ["ipv4"]},
     )
     assert (
-        "farshore:origins.db.families: ipv6, and falkenstein has ipv4, allowed: one that both ends of a tunnel have; "
+        "farshore:origins.db.families: ipv6 of db, and falkenstein has ipv4, allowed: one that both ends of a tunnel have; "
         "add one to db or falkenstein"
     ) in refused(apart)
 
@@ -358,8 +358,8 @@ def test_more_peers_than_the_provider_has_rules_for_are_left_to_nftables() -> No
         (
             whole(meshes={"back": {"slot": 0, "hosts": {"db": {"port": 51820}, "replica": {}}}}),
             (
-                "farshore:origins.db.wireguard.port: 51820, on which fs0g0 and fm0g0 would listen, allowed: ports that "
-                "do not meet; choose others, here or in the mesh"
+                "farshore:meshes.back.hosts.db.port: 51820, on which fs0g0 and fm0g0 of db would listen, allowed: two free "
+                "ports in a row, one for each of two sets of keys; choose others, here or where the other one is"
             ),
         ),
         (
