@@ -85,7 +85,7 @@ def choices(names: Iterable[str]) -> str:
 def unknown_name(where: str, name: str, known: Sequence[str], kind: str) -> Fault:
     """Return the fault of a name that is declared nowhere."""
     meant = nearest(name, known)
-    remedy = f"did you mean {meant!r}?" if meant else f"declare {kind} {name!r} or name another"
+    remedy = f"did you mean {meant!r}?" if meant else f"declare {kind} {shown(name)} or name another"
     return Fault(where, shown(name), choices(known), remedy)
 
 

@@ -109,9 +109,9 @@ class _Reader:
         self.faults: list[Fault] = []
         for key, value in config.items():
             try:
-                self.config |= {str(key): _plain(value)} if value is not None else {}
+                self.config |= {_name(key): _plain(value)} if value is not None else {}
             except RecursionError:
-                self._fault(str(key), f"more than {DEEPEST} levels", "a flat file", "remove what is nested")
+                self._fault(_name(key), f"more than {DEEPEST} levels", "a flat file", "remove what is nested")
 
     def read(self, project: str, stack: str, day: date) -> tuple[Stack, Secrets]:
         self._unknown_keys()
@@ -291,4 +291,8 @@ def _sound_part(model: type[M], raw: Mapping[str, Any], faulty: set[str]) -> M:
         for key, value in raw.items()
         if key in fields and key not in faulty
     }
-    return model.model_construct(**(dict.fromkeys(fields[key][0] for key in faulty & fields.keys()) | kept))
+    # What has to be there is, if only as None: pydantic may stop at a key that is no text.
+    needed = [name for name, field in model.model_fields.items() if field.is_required()]
+    return model.model_construct(
+        **(dict.fromkeys([*needed, *(fields[key][0] for key in faulty & fields.keys())]) | kept)
+    )

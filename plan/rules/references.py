@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plan.faults import Fault, unknown_name
+from plan.faults import Fault, shown, unknown_name
 from plan.passages import SHIELDS, SSH
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _reaches(draft: Draft) -> Iterator[Fault]:
             if host in shields:
                 if part != SSH:
                     remedy = "that is all that a shield has for operators"
-                    yield Fault(where, repr(wanted), f"'{host}/{SSH}'", remedy)
+                    yield Fault(where, shown(wanted), f"'{host}/{SSH}'", remedy)
             elif host not in origins:
                 yield unknown_name(where, host, (*origins, *lans, *shields), "an origin or a LAN")
             elif slash and part != SSH:
