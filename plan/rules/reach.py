@@ -104,6 +104,13 @@ def _gateways(draft: Draft) -> Iterator[Fault]:
                 "one shield",
                 "whoever sends to its LANs has to know which: name one",
             )
+        elif gateway.shields == () and len(draft.declared.get("shields", ())) > 1:
+            yield Fault(
+                f"farshore:gateways.{name}.shields",
+                "nothing, with several shields",
+                "one shield",
+                "name it: another one that comes later would move its address",
+            )
 
 
 def _flows(net: Topology) -> Iterator[Fault]:

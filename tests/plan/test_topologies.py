@@ -47,6 +47,7 @@ def whole(**values: Any) -> dict[str, Any]:
             "site": {
                 "slot": 150,
                 "public_key": key(1),
+                "shields": ["falkenstein"],
                 "lans": {"office": {"network": "192.168.10.0/24", "from": ["storage"]}},
             }
         },
