@@ -128,7 +128,7 @@ UniqueLocal = Annotated[IPv6Network, AfterValidator(_unique_local)]
 CloudConfig = Annotated[str, AfterValidator(_cloud_config)]
 Addresses = Literal["keep", "release"]
 # Those that the tests deploy; docs/releases.md says what was seen on each.
-Image = Literal["debian-12", "debian-13"]
+Image = Literal["debian-12", "debian-13", "ubuntu-24.04"]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
