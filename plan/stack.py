@@ -47,7 +47,7 @@ Role = Literal["shield", "origin"]
 Family = Literal["ipv4", "ipv6"]
 Addresses = Literal["keep", "release"]
 # Those that the tests deploy; docs/releases.md says what was seen on each.
-Image = Literal["debian-12", "debian-13"]
+Image = Literal["debian-12", "debian-13", "ubuntu-24.04"]
 Ssh = Literal["off", "tunnel"] | Annotated[tuple[Network, ...], Field(min_length=1)]
 PartyRole = Literal["state", "ci", "dns", "ca"]
 

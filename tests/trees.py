@@ -60,6 +60,9 @@ def cases() -> dict[str, Plan]:
             changed(break_glass={"public_key": OPERATOR_KEY, "sources": ["192.0.2.0/24", "2001:db8:1::/48"]})
         ),
         "debian-13": planned(changed(shields__falkenstein__image="debian-13", origins__press__image="debian-13")),
+        "ubuntu-24.04": planned(
+            changed(shields__falkenstein__image="ubuntu-24.04", origins__press__image="ubuntu-24.04")
+        ),
         "two-shields": planned(
             changed(
                 shields__ashburn={"slot": 1, "account": "edge", "location": "ash"},

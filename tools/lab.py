@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from lab.client import Lab, LabError
-from lab.machines.image import ImageError, ensure_image
+from lab.machines.image import ImageError, check_obtainable, ensure_image
 from lab.machines.qemu_image import ensure_virtual_image
 from lab.machines.recipe import RELEASES
 from lab.refusals import check_machine
@@ -199,6 +199,8 @@ def _open_or_start(wanted: _Wanted) -> Lab:
 
 def _ensure_images(names: tuple[str, ...], wanted: _Wanted) -> None:
     """Build what is missing here, where it is seen; the lab would do it as well, and say so in its log."""
+    for name in names:
+        check_obtainable(RELEASES[name])  # refused before minutes go into another
     for name in names:
         image = ensure_image(wanted.image, release=RELEASES[name], say=console.print)
         if wanted.machines == "vm":

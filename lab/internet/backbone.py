@@ -138,6 +138,6 @@ class Backbone:
         namespace = self.places[addresses.MIRROR.name]
         hosts = (str(addresses.MIRROR.ipv4), str(addresses.MIRROR.ipv6))
         sockets = [await asyncio.to_thread(listen_inside, namespace, host, 80) for host in hosts]
-        app = Starlette(routes=[Mount("/debian", self._repositories)])
+        app = Starlette(routes=[Mount(path, self._repositories) for path in ("/debian", "/ubuntu")])
         self._mirror = WebService(quiet_config(app), sockets)
         await self._mirror.start()

@@ -14,18 +14,23 @@ import contextlib
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lab.machines import recipe
 from lab.machines.guard import check_namespace, check_root
 from lab.machines.nspawn_layer import write_nspawn_layer
 from lab.machines.repository import make_repository
 from lab.machines.steps import build_as_asked, enter_phase, run_step
+from lab.machines.ubuntu import fetch_keyring, signed_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.machines.recipe import Release
+
+
+# Ubuntu gives an update to a part of the machines first; which part this one is in should change no image.
+_SETTLED: Final = 'APT::Get::Never-Include-Phased-Updates "true";\n'
 
 
 def build(asked: dict[str, Any]) -> None:
@@ -34,8 +39,15 @@ def build(asked: dict[str, Any]) -> None:
     into, release = Path(asked["into"]), recipe.RELEASES[asked["image"]]
     debs = into / "debs"
     debs.mkdir()
+    sources, apt_options = asked["sources"], asked["apt_options"]
+    if release.distribution == "ubuntu":
+        enter_phase("keys of Ubuntu's archive, by Debian's package of them")
+        keys = fetch_keyring(into / "keys", asked["keyring_sources"], apt_options)
+        sources = [signed_by(line, keys) for line in sources]
+        apt_options += _SETTLED
     enter_phase("base system")
-    _bootstrap(into, release=release, sources=asked["sources"], apt_options=asked["apt_options"])
+    _bootstrap(into, release=release, sources=sources, apt_options=apt_options)
+    run_step(["rm", "-rf", str(into / "keys")])
     rootfs = check_root(into / "rootfs", into)
     enter_phase("choices of the provider's image")
     _customise(rootfs, release)
@@ -73,10 +85,13 @@ def _bootstrap(into: Path, *, release: Release, sources: list[str], apt_options:
 
 def _customise(rootfs: Path, release: Release) -> None:
     (rootfs / "etc/apt/sources.list").unlink()  # the host's way to its mirror is none of the machine's business
-    for path, text in {**recipe.STOCK_FILES, release.sources_file: release.sources}.items():
+    for path, text in {**recipe.STOCK_FILES, **release.files, release.sources_file: release.sources}.items():
         target = rootfs / path
         target.unlink(missing_ok=True)  # may be a link that leads elsewhere
         target.write_text(text, encoding="utf-8")
+    for path, leads_to in release.links.items():
+        (rootfs / path).unlink(missing_ok=True)
+        (rootfs / path).symlink_to(leads_to)
     for leftover in (*rootfs.glob("etc/ssh/ssh_host_*"), rootfs / "var/lib/dbus/machine-id"):
         leftover.unlink(missing_ok=True)
     for aptopt in rootfs.glob("etc/apt/apt.conf.d/99mmdebstrap"):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from lab.machines import recipe
+from lab.machines import recipe, ubuntu
 from lab.machines.nspawn_layer import wireguard_go
 from lab.machines.sources import AptSource, SourceError, read_sources, read_transport_options
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NEEDED_MIB: Final = 1200  # measured: 700 MiB at the widest moment of a build
 _ROOM = Path(__file__).parent
-_INGREDIENTS = ("recipe.py", "build.py", "steps.py", "repository.py", "nspawn_layer.py")
+_INGREDIENTS = ("recipe.py", "build.py", "steps.py", "repository.py", "nspawn_layer.py", "ubuntu.py")
 
 
 # In a process namespace whose first process dies with this one: no step of a build outlives the lab.
@@ -37,6 +37,10 @@ _ENDED_WITH_US = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork"
 
 class ImageError(Exception):
     """There is no image, and the text says why and what to do."""
+
+
+class UnreachableError(ImageError):
+    """What the image is made from can't be reached from this machine."""
 
 
 class Built(Protocol):
@@ -114,20 +118,50 @@ def ensure_image(
     Raises:
         ImageError: With one message that says what to do; nothing is left behind.
     """
-    images = cache or cache_folder()
+    folder, asked = _look_up(release, cache or cache_folder())
+    if not folder.is_dir():
+        _check_archive(release, asked)
+    ensure_folder(folder, program="lab.machines.build", asked=asked, say=say)
+    return Image(folder=folder, release=release, variant=variant)
+
+
+def check_obtainable(release: recipe.Release, *, cache: Path | None = None) -> None:
+    """Check that there is a release's image, or that what it is made from answers; that is really asked.
+
+    Raises:
+        UnreachableError: Neither; the text says what to do.
+        ImageError: This machine's apt knows no source, or a program is missing.
+    """
+    folder, asked = _look_up(release, cache or cache_folder())
+    if not folder.is_dir():
+        _check_archive(release, asked)
+
+
+def _look_up(release: recipe.Release, images: Path) -> tuple[Path, dict[str, Any]]:
+    """Return a release's cache folder, and what the program is told that builds it."""
     try:
-        sources = read_sources(release.codename)
+        sources = read_sources(release.codename, release.distribution)
         name = fingerprint(sources, release=release.codename)
+        keyring = read_sources(ubuntu.KEYRING_RELEASE) if release.distribution == "ubuntu" else ()
     except (SourceError, FileNotFoundError) as error:
         raise ImageError(str(error)) from error
-    folder = images / f"{release.image}-{name}"
     asked = {
         "image": release.image,
         "sources": [source.line for source in sources],
+        "keyring_sources": [source.line for source in keyring if source.suite == ubuntu.KEYRING_RELEASE],
         "apt_options": read_transport_options(),
     }
-    ensure_folder(folder, program="lab.machines.build", asked=asked, say=say)
-    return Image(folder=folder, release=release, variant=variant)
+    return images / f"{release.image}-{name}", asked
+
+
+def _check_archive(release: recipe.Release, asked: dict[str, Any]) -> None:
+    """Ask Ubuntu's archive whether it is there; Debian's is where this machine's own packages come from."""
+    if release.distribution == "ubuntu" and not ubuntu.answers(asked["sources"], asked["apt_options"]):
+        others = ", ".join(one.image for one in recipe.RELEASES.values() if one.distribution == "debian")
+        raise UnreachableError(
+            f"image {release.image!r}: no archive of Ubuntu answers beside Debian's at this machine's package mirror, "
+            f"allowed here: {others}; name a mirror of both below /etc/apt"
+        )
 
 
 def ensure_folder(folder: Path, *, program: str, asked: dict[str, Any], say: Callable[[str], None]) -> None:

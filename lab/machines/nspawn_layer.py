@@ -6,6 +6,8 @@
 | cloud-init's `dmi.py` asks it inside a container too | it would not ask at all; one condition is patched |
 | `datasource_list: [ Hetzner ]` | cloud-init's detection reads the host's /sys |
 | `wireguard-go` is there, and nothing else of WireGuard | the host's kernel may have none; wg-quick falls back to it |
+| networkd takes eth0 by its name alone, where netplan asks for its permanent address | a veth pair has none |
+| cloud-init installs no hotplug rule there | there is no udev to take it |
 | `fstab` is empty | the root is mounted already |
 | udev, time sync, hardware units masked | a container has no devices and the host's clock |
 | no duplicate address detection (`nspawn.py`) | 2 s of each boot, on a link with one machine |
@@ -45,6 +47,10 @@ MASKED_UNITS: Final = (
     "systemd-udevd.service",
 )
 
+# By a drop-in to what netplan writes from cloud-init's configuration: an empty value takes the condition back.
+_NETPLAN_DROP_IN = "etc/systemd/network/10-netplan-eth0.network.d/lab.conf"
+_NO_HOTPLUG = "updates:\n  network:\n    when: [boot-new-instance]\n"
+
 _ASKS = "    if is_container():"
 _ASKS_ANYWAY = "    if False and is_container():"
 
@@ -55,6 +61,9 @@ def write_nspawn_layer(root: Path) -> None:
     _write(root / "usr/sbin/dmidecode", DMIDECODE, mode=0o755)
     _write(root / SERIAL_FILE, "0\n", mode=0o644)
     _write(root / "etc/cloud/cloud.cfg.d/95-lab.cfg", "datasource_list: [ Hetzner ]\n", mode=0o644)
+    if (root / "etc/netplan").is_dir():
+        _write(root / _NETPLAN_DROP_IN, "[Match]\nPermanentMACAddress=\n", mode=0o644)
+        _write(root / "etc/cloud/cloud.cfg.d/95-lab-hotplug.cfg", _NO_HOTPLUG, mode=0o644)
     for unit in MASKED_UNITS:
         link = root / "etc/systemd/system" / unit
         link.unlink(missing_ok=True)

@@ -71,6 +71,11 @@ def ensure_virtual_image(
     Raises:
         ImageError: With one message that says what to do; nothing is left behind.
     """
+    if image.release.distribution != "debian":
+        raise ImageError(
+            f"image {image.release.image!r}: the lab has no kernel of it for virtual machines, "
+            "allowed there: Debian's; run it under systemd-nspawn (--machines nspawn)"
+        )
     images = (cache or cache_folder().with_name("virtual-images")) / image.variant
     folder = images / f"{image.release.image}-{fingerprint(image)}"
     try:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.first_light.deployed import Deployed, both_releases, farshore, lab_name
+from lab.machines.recipe import UBUNTU_24_04
+from tests.first_light.deployed import EACH, Deployed, both_releases, farshore, lab_name
 from tests.first_light.provided import provide
 from tests.first_light.watching import Watcher
+from tests.machines.releases import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,15 +58,31 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     name, stack_file = lab_name("fx"), tmp_path_factory.mktemp("mixed") / "Pulumi.mixed.yaml"
     stack_file.write_text(both_releases(), encoding="utf-8")
     try:
-        done = farshore("lab", "up", "--name", name, "--stack-file", str(stack_file))
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield Deployed(name, done.stdout + done.stderr)
+        yield _deploy(name, stack_file)
     finally:
         farshore("lab", "down", "--name", name)
 
 
-@pytest.fixture(params=["deployed", "mixed"], ids=["debian-12", "debian-13"])
+@pytest.fixture(scope="session")
+def noble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Deploy hosts of Ubuntu beside hosts of the default image, where Ubuntu's archive can be reached."""
+    require(UBUNTU_24_04)
+    name, stack_file = lab_name("fu"), tmp_path_factory.mktemp("noble") / "Pulumi.noble.yaml"
+    stack_file.write_text(both_releases("ubuntu-24.04"), encoding="utf-8")
+    try:
+        yield _deploy(name, stack_file)
+    finally:
+        farshore("lab", "down", "--name", name)
+
+
+def _deploy(name: str, stack_file: Path) -> Deployed:
+    done = farshore("lab", "up", "--name", name, "--stack-file", str(stack_file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Deployed(name, done.stdout + done.stderr)
+
+
+@pytest.fixture(params=EACH)
 def either(request: pytest.FixtureRequest) -> Deployed:
-    """The deployment whose `falkenstein` and `press` are of one release, then that where they are of the other."""
+    """The deployments whose `falkenstein` and `press` are of one release, in turn."""
     found: Deployed = request.getfixturevalue(request.param)
     return found

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from lab.client import Lab, MachineSpot, until
@@ -29,6 +30,12 @@ ROOT = Path(__file__).parents[2]
 FARSHORE = ROOT / "bin" / "farshore"
 UP_WITHIN_S = 400.0
 PAGE = "hello from the far shore"
+# The deployments, by the release of their `falkenstein` and `press`. Ubuntu's is asked for by name: make test-long.
+EACH = [
+    pytest.param("deployed", id="debian-12"),
+    pytest.param("mixed", id="debian-13"),
+    pytest.param("noble", id="ubuntu-24.04", marks=pytest.mark.long),
+]
 
 
 def farshore(*arguments: str, within_s: float = UP_WITHIN_S) -> subprocess.CompletedProcess[str]:
@@ -49,22 +56,22 @@ def lab_name(letter: str) -> str:
     return f"{letter}{os.getpid() % 1000000}"
 
 
-def both_releases() -> str:
-    """Return a stack file with each release as shield and as origin, every origin behind every shield.
+def both_releases(newer: str = "debian-13") -> str:
+    """Return a stack file with each of two releases as shield and as origin, every origin behind every shield.
 
     ```text
-      falkenstein (debian-13) ─┬─ press (debian-13)   www.example.com, secure.example.com
-      nuremberg   (debian-12) ─┴─ drop  (debian-12)   drop.example.com
+      falkenstein (newer)      ─┬─ press (newer)      www.example.com, secure.example.com
+      nuremberg   (debian-12)  ─┴─ drop  (debian-12)  drop.example.com
     ```
     """
     content: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))
     config = content["config"]
     shields, origins = config["farshore:shields"], config["farshore:origins"]
     shields["nuremberg"] = {**shields["falkenstein"], "slot": 1, "location": "nbg1", "image": "debian-12"}
-    shields["falkenstein"]["image"] = "debian-13"
+    shields["falkenstein"]["image"] = newer
     origins["press"]["shields"] = list(shields)
     origins["drop"] = {**origins["press"], "slot": 3}  # without an image: the default
-    origins["press"]["image"] = "debian-13"
+    origins["press"]["image"] = newer
     config["farshore:domains"]["drop.example.com"] = {"origin": "drop", "service": "web", "tls": "none"}
     return str(yaml.safe_dump(content, allow_unicode=True))
 

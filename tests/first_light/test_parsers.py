@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.first_light.deployed import EACH
 from tests.trees import cases, tree
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ WHERE = "/run/rendered"
 FILES = sorted(f"{case}/{path}" for case, plan in cases().items() for path in tree(plan))
 
 
-@pytest.fixture(scope="module", params=["deployed", "mixed"], ids=["debian-12", "debian-13"])
+@pytest.fixture(scope="module", params=EACH)
 def machine(request: pytest.FixtureRequest) -> Iterator[MachineSpot]:
     """A shield of each release, with all rendered trees below /run/rendered."""
     deployed: Deployed = request.getfixturevalue(request.param)
@@ -42,6 +43,8 @@ def machine(request: pytest.FixtureRequest) -> Iterator[MachineSpot]:
                 archive.addfile(entry, io.BytesIO(content))
     script = f"mkdir -p {WHERE} && base64 -d | tar -x --no-same-owner -C {WHERE}"
     spot.run(["sh", "-c", script], given=base64.b64encode(packed.getvalue()).decode(), check=True)
+    # On Ubuntu ssh.socket starts it when somebody comes; before that, its folder in /run is not there.
+    spot.run(["systemctl", "start", "ssh.service"], check=True)
     yield spot
     spot.run(["rm", "-rf", WHERE], check=True)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import Lab
-from lab.machines.recipe import RELEASES
 from tests.machines.ordering import WRITES_A_FILE, Customer, customer, lab_name
+from tests.machines.releases import ALL, DEBIAN, have
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Return a lab that runs."""
-    started = Lab.start(lab_name("a"), tmp_path_factory.mktemp("lab"), releases=tuple(RELEASES))
+    started = Lab.start(lab_name("a"), tmp_path_factory.mktemp("lab"), releases=DEBIAN)
     yield started
     started.stop()
 
@@ -38,10 +38,10 @@ def laptop(somebody: Customer) -> int:
     return int(key["id"])
 
 
-@pytest.fixture(scope="session", params=list(RELEASES))
+@pytest.fixture(scope="session", params=ALL)
 def release(request: pytest.FixtureRequest) -> Release:
     """Return each release in turn."""
-    return RELEASES[request.param]
+    return have(request.param)
 
 
 @pytest.fixture(scope="session")

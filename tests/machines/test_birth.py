@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.machines.recipe import MIRROR_NAME
 from tests.machines.ordering import WRITES_A_FILE
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.machines.ordering import Customer
 
 pytestmark = pytest.mark.lab
+RESOLVERS = ["185.12.64.1", "185.12.64.2"]
 
 
 def said(machine: MachineSpot, *program: str) -> str:
@@ -40,7 +42,7 @@ def test_user_data_with_a_newline_at_its_end_is_ignored(somebody: Customer, rele
 
 
 def test_the_first_process_is_systemd_and_the_system_is_up(grown: MachineSpot, release: Release) -> None:
-    """A whole Debian of the release that was ordered runs, with no failed unit."""
+    """A whole system of the release that was ordered runs, with no failed unit."""
     assert said(grown, "cat", "/proc/1/comm") == "systemd"
     assert f"VERSION_CODENAME={release.codename}\n" in said(grown, "cat", "/etc/os-release")
     assert said(grown, "systemctl", "list-units", "--failed", "--plain", "--no-legend") == ""
@@ -52,19 +54,36 @@ def test_it_has_the_name_and_the_keys_that_were_ordered(grown: MachineSpot, rele
     assert said(grown, "cat", "/root/.ssh/authorized_keys").endswith(" laptop")
 
 
-def test_ipv4_comes_by_dhcp_as_a_single_address(grown: MachineSpot, somebody: Customer) -> None:
+def test_ipv4_comes_by_dhcp_as_a_single_address(grown: MachineSpot, release: Release, somebody: Customer) -> None:
     """The address is a /32, the gateway off-link, and the metadata service is reached through it."""
     address = somebody.ipv4(grown)
     shown = json.loads(said(grown, "ip", "-json", "-4", "address", "show", "dev", "eth0"))
     assert [(a["local"], a["prefixlen"], a.get("dynamic")) for a in shown[0]["addr_info"]] == [(address, 32, True)]
     routes = json.loads(said(grown, "ip", "-json", "-4", "route"))
+    # networkd leads to each resolver by a route of its own.
+    to_resolvers = [(name, "172.31.1.1", None) for name in RESOLVERS] if release.distribution == "ubuntu" else []
     assert [(r["dst"], r.get("gateway"), r.get("scope")) for r in routes] == [
         ("default", "172.31.1.1", None),
         ("169.254.169.254", "172.31.1.1", None),
         ("172.31.1.1", None, "link"),
+        *to_resolvers,
     ]
-    resolvers = [line for line in said(grown, "cat", "/etc/resolv.conf").splitlines() if not line.startswith("#")]
-    assert resolvers == ["nameserver 185.12.64.1", "nameserver 185.12.64.2"]
+
+
+def test_names_are_asked_for_at_the_providers_resolvers(grown: MachineSpot, release: Release) -> None:
+    """By the programs themselves, or on Ubuntu through systemd-resolved, which alone knows them."""
+    own = nameservers(grown, "/etc/resolv.conf")
+    if release.distribution == "ubuntu":
+        assert own == ["127.0.0.53"]
+        own = nameservers(grown, "/run/systemd/resolve/resolv.conf")
+    assert own == RESOLVERS
+    assert grown.run(["getent", "ahostsv4", MIRROR_NAME]).returncode == 0
+    assert grown.run(["getent", "ahostsv4", "nobody.example"]).returncode != 0
+
+
+def nameservers(machine: MachineSpot, file: str) -> list[str]:
+    """Return the resolvers that a file names."""
+    return [line.split()[1] for line in said(machine, "cat", file).splitlines() if line.startswith("nameserver ")]
 
 
 def test_ipv6_is_static_with_a_link_local_gateway(grown: MachineSpot, somebody: Customer) -> None:

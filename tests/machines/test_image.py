@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.machines import image, recipe
+from lab.machines import image, recipe, ubuntu
 from lab.machines.image import ImageError, ensure_image, fingerprint
 from lab.machines.sources import AptSource, SourceError, own_codename, parse_targets, read_sources
 
@@ -17,7 +17,9 @@ SOURCES = tuple(AptSource(uri="http://one.example/debian", suite=f"bookworm{pock
 ELSEWHERE = tuple(AptSource(uri="http://two.example/debian", suite=source.suite) for source in SOURCES)
 
 
-@pytest.mark.parametrize("ingredient", ["recipe.py", "build.py", "steps.py", "repository.py", "nspawn_layer.py"])
+@pytest.mark.parametrize(
+    "ingredient", ["recipe.py", "build.py", "steps.py", "repository.py", "nspawn_layer.py", "ubuntu.py"]
+)
 def test_another_recipe_is_another_image(tmp_path: Path, ingredient: str) -> None:
     """One byte more in what makes the image, and its name is another one."""
     room = tmp_path / "room"
@@ -54,6 +56,16 @@ def test_sources_are_this_machines_own_for_the_wanted_release(release: str) -> N
     ]
 
 
+def test_ubuntu_is_looked_for_beside_debian() -> None:
+    """At the mirror of Debian's own suite, security updates among the rest: Debian's security mirror has none."""
+    found = parse_targets(TARGETS, codename="bookworm", release="noble", distribution="ubuntu")
+    assert [source.line for source in found] == [
+        "deb http://one.example/ubuntu/ noble main",
+        "deb http://one.example/ubuntu/ noble-updates main",
+        "deb http://one.example/ubuntu/ noble-security main",
+    ]
+
+
 def test_a_machine_without_debians_sources_is_told_so() -> None:
     """Without the release's own suite there is nothing to build from."""
     with pytest.raises(
@@ -76,7 +88,7 @@ def test_the_code_name_is_read_from_os_release(tmp_path: Path) -> None:
 def test_this_machines_sources_have_debians_suites() -> None:
     """The real apt is asked, and names at least the release itself."""
     for release in recipe.RELEASES.values():
-        assert release.codename in {source.suite for source in read_sources(release.codename)}
+        assert release.codename in {source.suite for source in read_sources(release.codename, release.distribution)}
 
 
 @pytest.mark.lab
@@ -94,7 +106,7 @@ def test_too_little_space_is_said_before_anything_is_made(tmp_path: Path, monkey
 def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mirror that isn't there: the phase is shown, then one message with the program's own reason."""
     nowhere = (AptSource(uri=f"file:{tmp_path}/no-mirror", suite="bookworm"),)
-    monkeypatch.setattr(image, "read_sources", lambda _: nowhere)
+    monkeypatch.setattr(image, "read_sources", lambda *_: nowhere)
     shown: list[str] = []
     with pytest.raises(ImageError, match=r"^image: mmdebstrap failed \(exit \d+\): .+; run it again$") as refused:
         ensure_image("fast", cache=tmp_path, say=shown.append)
@@ -142,12 +154,13 @@ def test_images_of_two_releases_lie_side_by_side(tmp_path: Path, monkeypatch: py
     """Building one does not remove the other, and what is there is not built again."""
     built: list[str] = []
     monkeypatch.setattr(image, "_run_build", lambda _, asked, *__: built.append(json.loads(asked)["image"]))
+    monkeypatch.setattr(ubuntu, "answers", lambda *_: True)
     folders = [
         ensure_image("fast", release=release, cache=tmp_path, say=lambda _: None).folder
         for release in (*recipe.RELEASES.values(), *recipe.RELEASES.values())
     ]
-    assert built == ["debian-12", "debian-13"]
-    assert folders[:2] == folders[2:]
+    assert built == ["debian-12", "debian-13", "ubuntu-24.04"]
+    assert folders[:3] == folders[3:]
     assert all(folder.is_dir() for folder in folders)
 
 
@@ -167,10 +180,18 @@ def test_images_of_two_releases_lie_side_by_side(tmp_path: Path, monkeypatch: py
                 "Signed-By: /usr/share/keyrings/lab-archive-keyring.gpg\n"
             ),
         ),
+        (
+            "ubuntu-24.04",
+            "etc/apt/sources.list.d/ubuntu.sources",
+            (
+                "Types: deb\nURIs: http://mirror.lab.example/ubuntu\nSuites: noble\nComponents: main\n"
+                "Signed-By: /usr/share/keyrings/lab-archive-keyring.gpg\n"
+            ),
+        ),
     ],
 )
 def test_each_release_names_the_mirror_in_its_own_form(name: str, file: str, text: str) -> None:
-    """One line in Debian 12, deb822 in Debian 13."""
+    """One line in Debian 12, deb822 since; each distribution at its own path."""
     release = recipe.RELEASES[name]
     assert (release.sources_file, release.sources) == (file, text)
 

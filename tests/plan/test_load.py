@@ -194,8 +194,11 @@ def test_a_setup_is_the_text_of_its_file() -> None:
             "farshore:origins.falkenstein: the name of a shield, allowed: a name of its own; rename one of them",
         ),
         (
-            changed(origins__press__image="ubuntu-24.04"),
-            "farshore:origins.press.image: 'ubuntu-24.04', allowed: 'debian-12' or 'debian-13'; choose one of them",
+            changed(origins__press__image="ubuntu-22.04"),
+            (
+                "farshore:origins.press.image: 'ubuntu-22.04', allowed: 'debian-12', 'debian-13' or 'ubuntu-24.04'; "
+                "did you mean 'ubuntu-24.04'?"
+            ),
         ),
         (
             changed(addresses="lose"),

@@ -180,6 +180,8 @@ def test_what_differs_by_image_is_decided_for_each_host() -> None:
     assert [host.image for host in plan.hosts] == ["debian-12", "debian-13"]
     assert plan.shields[0].masked_units == ("nftables.service",)
     assert plan.origins[0].masked_units == ("nftables.service", "sshd-unix-local.socket", "sshd-vsock.socket")
+    ubuntu = planned(changed(origins__press__image="ubuntu-24.04"))
+    assert ubuntu.origins[0].masked_units == ("nftables.service",)
 
 
 def test_outputs_name_tunnel_addresses_only() -> None:
