@@ -208,8 +208,10 @@ def _ensure_images(names: tuple[str, ...], wanted: _Wanted) -> None:
 
 
 def _check_machines(lab: Lab, wanted: _Wanted) -> None:
+    if wanted.machines is None:
+        return
     found = "vm" if lab.world()["virtual"] else "nspawn"
-    if wanted.machines not in {None, found}:
+    if wanted.machines != found:
         raise LabError(
             f"machines: {wanted.machines}, allowed: {found}, which lab {lab.name!r} has; "
             f"end it first: bin/farshore lab down --name {lab.name}"

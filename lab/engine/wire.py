@@ -70,8 +70,14 @@ __all__ = [
 MESSAGE_LIMIT_BYTES: Final = 400 * 1024 * 1024
 """Largest message that either side takes: what Pulumi's SDK sets too."""
 
+METADATA_LIMIT_BYTES: Final = 16 * 1024 * 1024
+"""Largest header list: the default of Go's HTTP/2, which Pulumi's own engine has."""
+
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
     ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
+    # A half-made resource comes with its error, in the metadata: as much as Go takes, where 8 KiB are the default here.
+    ("grpc.max_metadata_size", METADATA_LIMIT_BYTES),
+    ("grpc.absolute_max_metadata_size", METADATA_LIMIT_BYTES),
     ("grpc.enable_http_proxy", 0),
 )

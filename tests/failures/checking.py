@@ -28,7 +28,7 @@ def check_failure(standing: Standing, case: Case) -> Run:
         if "message" in said:
             assert f"{REASON} ({said['code']})" in told
         if "action" in said:
-            assert f"{ACTED} ({said['action']}" in told
+            assert f"{ACTED} ({said['action']}" in told, failed.said
     finish(standing, case)
     return failed
 

@@ -60,9 +60,9 @@ def test_what_no_account_ever_saw_is_made_by_the_next_up(standing: Standing) -> 
     standing.up()
     standing.admit("198.51.100.0/24")
     standing.arm(method="GET", path="/firewalls/*", account="edge", status=500, code="server_error")
-    failed = farshore("lab", "up", "--name", name)
+    failed = farshore("lab", "up", "--name", name, "--stack-file", str(standing.work.stack_file))
     assert "lab repair" in failed.stderr
     assert standing.disarm() == 0
     assert standing.ssh_sources() == []
-    done = farshore("lab", "up", "--name", name)
+    done = farshore("lab", "up", "--name", name, "--stack-file", str(standing.work.stack_file))
     assert standing.ssh_sources() == ["198.51.100.0/24"], done.stdout + done.stderr
