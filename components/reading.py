@@ -38,7 +38,7 @@ def read_stack() -> tuple[Stack, Secrets]:
         project=project,
         stack=pulumi.get_stack(),
         day=datetime.now(UTC).date(),
-        files=_named_files(config),
+        files=named_files(config, Path.cwd()),
         text=_text(Path.cwd(), f"Pulumi.{pulumi.get_stack()}.yaml"),
     )
 
@@ -60,12 +60,17 @@ def _value(text: Any) -> Any:
         return text
 
 
-def _named_files(config: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the texts of the files that origins name as their `setup`, None for one that can't be read."""
+def named_files(config: Mapping[str, Any], folder: Path) -> dict[str, str | None]:
+    """Return the texts of the files that origins name as their `setup`, None for one that can't be read.
+
+    Args:
+        config: Values of the project's own namespace.
+        folder: The project's; what lies outside is not read.
+    """
     origins = config.get("origins")
     entries = origins.values() if isinstance(origins, dict) else ()
     names = {str(entry["setup"]) for entry in entries if isinstance(entry, dict) and entry.get("setup") is not None}
-    return {name: _text(Path.cwd(), name) for name in names}
+    return {name: _text(folder, name) for name in names}
 
 
 def _text(folder: Path, name: str) -> str | None:

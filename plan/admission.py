@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from plan.model import Address, Flow, Interface, Network
     from plan.passages import Passage
-    from plan.stack import Origin, Server, Shield
+    from plan.stack import Origin, Shield
     from plan.topology import Topology
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class Admission:
         """Return the hosts that one has a tunnel to, in order and once."""
         net = self.net
         near = net.behind[name] if name in net.shields else net.shields_of(name)
-        mesh = (link.far if link.near == name else link.near for link in net.links if name in {link.near, link.far})
+        mesh = (link.other(name) for link in net.links_of(name))
         return tuple(dict.fromkeys((*near, *mesh)))
 
     def _peers(self, name: str) -> tuple[Ref | Address, ...]:
@@ -125,7 +125,7 @@ class Admission:
         found: list[Ref | Address] = []
         for family in ("ipv4", "ipv6"):
             for peer in self._neighbours(name):
-                facts = self._server(peer)
+                facts = self.net.server(peer)
                 if family in facts.families:
                     found.append(Ref("ipv4" if family == "ipv4" else "ipv6", peer))
                 said = facts.wireguard.endpoint
@@ -136,11 +136,8 @@ class Admission:
 
     def _roams(self, name: str) -> bool:
         """Tell whether nobody can know beforehand from where a host speaks: it stands behind a name."""
-        said = self._server(name).wireguard.endpoint
+        said = self.net.server(name).wireguard.endpoint
         return isinstance(said, Endpoint) and isinstance(parse_host(said.host), str)
-
-    def _server(self, name: str) -> Server:
-        return self.net.shields[name] if name in self.net.shields else self.net.origins[name]
 
     def _inside(self, name: str) -> tuple[Network, ...]:
         """Return what this host may only see and say through a tunnel: all of ours but the LANs behind itself."""

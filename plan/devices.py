@@ -28,26 +28,17 @@ def make_device(name: str, net: Topology, tunnels: Tunnels, forwards: tuple[Flow
         forwards: Flows that pass through it, to and from the LANs behind it.
     """
     known = net.devices[name]
-    told = tuple(_tunnel(name, shield, net, tunnels) for shield in net.shields_of(name))
-    if isinstance(known, Operator):
-        return Device(
-            name=name,
-            kind="operator",
-            slot=known.slot,
-            public_key=known.public_key,
-            tunnels=told,
-            until=known.until,
-            description=known.description,
-        )
+    lans = () if isinstance(known, Operator) else tuple(known.lans.values())
     return Device(
         name=name,
-        kind="gateway",
+        kind="operator" if isinstance(known, Operator) else "gateway",
         slot=known.slot,
         public_key=known.public_key,
-        tunnels=told,
-        lans=tuple(lan.network for lan in known.lans.values()),
+        tunnels=tuple(_tunnel(name, shield, net, tunnels) for shield in net.shields_of(name)),
+        lans=tuple(lan.network for lan in lans),
         forwards=forwards,
-        masquerades=tuple(lan.network for lan in known.lans.values() if lan.nat),
+        masquerades=tuple(lan.network for lan in lans if lan.nat),
+        until=known.until if isinstance(known, Operator) else None,
         description=known.description,
     )
 

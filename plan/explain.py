@@ -58,9 +58,8 @@ def title(plan: Plan, name: str) -> str:
         what = f"{found.role} in {found.country}, account {found.account} ({found.company}, {found.home})"
         return f"{name}: {what}, {found.address}"
     addresses = ", ".join(str(tunnel.addresses[0].ip) for tunnel in found.tunnels)
-    return (
-        f"{name}: {found.kind}'s device, {addresses}" if found.kind == "operator" else f"{name}: gateway, {addresses}"
-    )
+    what = "operator's device" if found.kind == "operator" else "gateway"
+    return f"{name}: {what}, {addresses}"
 
 
 def _names(plan: Plan) -> Mapping[str, str]:

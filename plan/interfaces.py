@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from plan.model import Address, Network
     from plan.passages import Passage
     from plan.stack import Origin, Server, Shield
-    from plan.topology import MeshLink, Topology
+    from plan.topology import Topology
 
 WIREGUARD_PORT: Final = 51820  # wg(8)'s examples; the first of a pair, one for each parity of the generation
 MESH_PORT: Final = 52400  # above the last that an origin dials from (52331)
@@ -121,7 +121,7 @@ class Tunnels:
                 for slot in slots
                 for generation in self.generations
             ]
-        meshes = {link.mesh for link in net.links if name in {link.near, link.far}}
+        meshes = {link.mesh for link in net.links_of(name)}
         own += [
             (mesh_interface(net.stack.meshes[mesh].slot, generation), self.mesh_port(mesh, name, generation))
             for mesh in sorted(meshes)
@@ -171,10 +171,7 @@ class Tunnels:
 
     def _shield_interface(self, name: str, generation: int) -> Interface:
         net, facts = self.net, self.net.shields[name]
-        own = shield_interface(generation)
-        mtu_bytes = mtu_of(facts)
-        peers: list[Peer] = []
-        routes: list[Route] = []
+        peers: list[tuple[Peer, int]] = []
         for origin in sorted(net.behind[name]):
             said = net.origins[origin]
             peer = Peer(
@@ -187,9 +184,9 @@ class Tunnels:
                 endpoint=self._endpoint(name, origin, origin_port(said, facts.slot, generation)),
                 keepalive_s=facts.wireguard.keepalive_s or None,
             )
-            peers.append(peer)
-            routes += _routes(peer, net.addresses(name), min(mtu_bytes, mtu_of(said)), mtu_bytes)
-        for device in net.dialling[name]:
+            peers.append((peer, mtu_of(said)))
+        # A device has one key, not one for each generation: it hangs on the first, and its file changes after.
+        for device in net.dialling[name] if generation == self.generations[0] else ():
             known = net.devices[device]
             peer = Peer(
                 name=device,
@@ -200,27 +197,13 @@ class Tunnels:
                 endpoint=None,
                 keepalive_s=None,
             )
-            # A device has one key, not one for each generation: it hangs on the first, and its file changes after.
-            if generation == self.generations[0]:
-                peers.append(peer)
-                routes += _routes(peer, net.addresses(name), min(mtu_bytes, known.mtu_bytes), mtu_bytes)
-        address, address6 = net.addresses(name)
-        return Interface(
-            name=own,
-            generation=generation,
-            addresses=(IPv4Interface(address), IPv6Interface(address6)),
-            listen_port=shield_port(facts, generation),
-            mtu_bytes=mtu_bytes,
-            private_key=Ref("private", f"{name}/{own}"),
-            peers=tuple(peers),
-            routes=tuple(routes),
-        )
+            peers.append((peer, known.mtu_bytes))
+        own, port = shield_interface(generation), shield_port(facts, generation)
+        return self._interface(name, own, generation, listen_port=port, mtu_bytes=mtu_of(facts), peers=peers)
 
     def _origin_interface(self, name: str, shield: str, generation: int) -> Interface:
         net, facts = self.net, self.net.origins[name]
         near = net.shields[shield]
-        own = origin_interface(near.slot, generation)
-        mtu_bytes = min(mtu_of(facts), mtu_of(near))
         peer = Peer(
             name=shield,
             description=near.description,
@@ -230,59 +213,62 @@ class Tunnels:
             endpoint=self._endpoint(name, shield, shield_port(near, generation)),
             keepalive_s=_keepalive_s(facts),
         )
-        address, address6 = net.addresses(name)
-        return Interface(
-            name=own,
-            generation=generation,
-            addresses=(IPv4Interface(address), IPv6Interface(address6)),
-            listen_port=origin_port(facts, near.slot, generation),
-            mtu_bytes=mtu_bytes,
-            private_key=Ref("private", f"{name}/{own}"),
-            peers=(peer,),
-            routes=_routes(peer, (address, address6), mtu_bytes, mtu_bytes),
-        )
+        own, port = origin_interface(near.slot, generation), origin_port(facts, near.slot, generation)
+        mtu_bytes = min(mtu_of(facts), mtu_of(near))
+        return self._interface(name, own, generation, listen_port=port, mtu_bytes=mtu_bytes, peers=[(peer, mtu_bytes)])
 
     def _mesh_interfaces(self, name: str) -> tuple[Interface, ...]:
-        links: dict[str, list[MeshLink]] = defaultdict(list)
-        for link in self.net.links:
-            if name in {link.near, link.far}:
-                links[link.mesh].append(link)
+        meshes: dict[str, list[str]] = defaultdict(list)
+        for link in self.net.links_of(name):
+            meshes[link.mesh].append(link.other(name))
         return tuple(
-            self._mesh_interface(name, mesh, links[mesh], generation)
-            for mesh in sorted(links)
+            self._mesh_interface(name, mesh, sorted(others), generation)
+            for mesh, others in sorted(meshes.items())
             for generation in self.generations
         )
 
-    def _mesh_interface(self, name: str, mesh: str, links: list[MeshLink], generation: int) -> Interface:
-        net, slot = self.net, self.net.stack.meshes[mesh].slot
-        facts = self._server(name)
-        own = mesh_interface(slot, generation)
-        mtu_bytes = mtu_of(facts)
-        peers: list[Peer] = []
-        routes: list[Route] = []
-        for other in sorted(link.far if link.near == name else link.near for link in links):
+    def _mesh_interface(self, name: str, mesh: str, others: Sequence[str], generation: int) -> Interface:
+        net, facts = self.net, self.net.server(name)
+        own = mesh_interface(net.stack.meshes[mesh].slot, generation)
+        peers = []
+        for other in others:
             near, far = sorted((name, other))
             peer = Peer(
                 name=other,
-                description=self._server(other).description,
+                description=net.server(other).description,
                 public_key=Ref("public", f"{other}/{own}"),
                 preshared_key=Ref("psk", f"{near}/{far}/{generation}"),
                 allowed_ips=self.admitted(other, name, net.addresses(other)),
                 endpoint=self._endpoint(name, other, self.mesh_port(mesh, other, generation)),
                 keepalive_s=_keepalive_s(facts),
             )
-            peers.append(peer)
-            routes += _routes(peer, net.addresses(name), min(mtu_bytes, mtu_of(self._server(other))), mtu_bytes)
-        address, address6 = net.addresses(name)
+            peers.append((peer, mtu_of(net.server(other))))
+        port = self.mesh_port(mesh, name, generation)
+        return self._interface(name, own, generation, listen_port=port, mtu_bytes=mtu_of(facts), peers=peers)
+
+    def _interface(
+        self,
+        host: str,
+        own: str,
+        generation: int,
+        *,
+        listen_port: int,
+        mtu_bytes: int,
+        peers: Sequence[tuple[Peer, int]],
+    ) -> Interface:
+        """Return an interface of a host and the routes into it; each peer comes with the MTU at its end."""
+        address, address6 = self.net.addresses(host)
         return Interface(
             name=own,
             generation=generation,
             addresses=(IPv4Interface(address), IPv6Interface(address6)),
-            listen_port=self.mesh_port(mesh, name, generation),
+            listen_port=listen_port,
             mtu_bytes=mtu_bytes,
-            private_key=Ref("private", f"{name}/{own}"),
-            peers=tuple(peers),
-            routes=tuple(routes),
+            private_key=Ref("private", f"{host}/{own}"),
+            peers=tuple(peer for peer, _ in peers),
+            routes=tuple(
+                route for peer, theirs in peers for route in _routes(peer, (address, address6), theirs, mtu_bytes)
+            ),
         )
 
     def mesh_port(self, mesh: str, host: str, generation: int) -> int:
@@ -292,12 +278,9 @@ class Tunnels:
 
     def _endpoint(self, dialler: str, dialled: str, port: int) -> Endpoint | None:
         """Return where one host dials another; None where nobody can."""
-        theirs = self._server(dialled)
-        shared = tuple(family for family in theirs.families if family in self._server(dialler).families)
+        theirs = self.net.server(dialled)
+        shared = tuple(family for family in theirs.families if family in self.net.server(dialler).families)
         return own_endpoint(dialled, theirs, port, shared)
-
-    def _server(self, name: str) -> Server:
-        return self.net.shields[name] if name in self.net.shields else self.net.origins[name]
 
 
 def own_endpoint(name: str, facts: Server, port: int, families: Sequence[str]) -> Endpoint | None:
@@ -331,10 +314,17 @@ def _keepalive_s(facts: Server) -> int | None:
     return KEEPALIVE_S if said is None else said or None
 
 
-def _routes(peer: Peer, own: tuple[Address, ...], mtu_bytes: int, interface_mtu_bytes: int) -> tuple[Route, ...]:
-    """Return the routes to everything that a peer may send from, each with the host's own address."""
+def _routes(peer: Peer, own: tuple[Address, ...], theirs_bytes: int, mtu_bytes: int) -> tuple[Route, ...]:
+    """Return the routes to everything that a peer may send from, each with the host's own address.
+
+    Args:
+        peer: Whose.
+        own: The host's addresses, one for each version.
+        theirs_bytes: MTU at the peer's end: where it is the smaller one, the route has it.
+        mtu_bytes: Of the interface.
+    """
     sources = {address.version: address for address in own}
-    smaller = mtu_bytes if mtu_bytes < interface_mtu_bytes else None
+    smaller = theirs_bytes if theirs_bytes < mtu_bytes else None
     return tuple(
         Route(destination=allowed, source=sources[allowed.version], mtu_bytes=smaller) for allowed in peer.allowed_ips
     )

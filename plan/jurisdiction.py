@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from plan.rules.draft import Draft
-    from plan.stack import Account, Party, Policy, Server, Stack, Waiver
+    from plan.stack import Account, Party, PartyRole, Policy, Role, Server, Stack, Waiver
 
     Judged = Draft | Stack
 
@@ -101,7 +101,8 @@ def find_breaches(judged: Judged) -> Iterator[Breach]:
     """Yield all that the rules find, demanded by the policy or not."""
     yield from _together(judged)
     policy = judged.policy
-    for kind, hosts in (("shield", judged.shields), ("origin", judged.origins)):
+    kinds: tuple[tuple[Role, Mapping[str, Server]], ...] = (("shield", judged.shields), ("origin", judged.origins))
+    for kind, hosts in kinds:
         for name, host in hosts.items():
             account = judged.accounts.get(host.account)
             values = [("country", country_of(host)), *_homes(account)]
@@ -157,12 +158,10 @@ def _homes(party: Party | None) -> list[tuple[str, str | None]]:
 
 
 def _regions(
-    policy: Policy, role: str, where: str, name: str, values: Iterable[tuple[str, str | None]]
+    policy: Policy, role: Role | PartyRole, where: str, name: str, values: Iterable[tuple[str, str | None]]
 ) -> Iterator[Breach]:
     """Judge the countries of one host or party by `allow` and `avoid`."""
-    rules = {str(key): regions for key, regions in policy.allow.items()}
-    allowed = rules.get(role)
-    avoided = {str(key): regions for key, regions in policy.avoid.items()}.get(role, ())
+    allowed, avoided = policy.allow.get(role), policy.avoid.get(role, ())
     for what, country in values:
         if country is None:
             continue

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from ipaddress import IPv4Address, IPv6Address
 
-    from plan.stack import Gateway, Lan, Mesh, Operator, Origin, Shield, Stack
+    from plan.stack import Gateway, Lan, Mesh, Operator, Origin, Server, Shield, Stack
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class MeshLink:
     mesh: str
     near: str
     far: str
+
+    def other(self, name: str) -> str:
+        """Return the end that is not this one."""
+        return self.far if name == self.near else self.near
 
 
 class Topology:
@@ -110,6 +114,14 @@ class Topology:
         at, slot = self.shields[shield].slot, self.devices[name].slot
         return device_address(self.stack.network, at, slot), device_address6(self.stack.network6, at, slot)
 
+    def server(self, name: str) -> Server:
+        """Return what the stack file says of a shield or an origin."""
+        return self.shields[name] if name in self.shields else self.origins[name]
+
+    def links_of(self, name: str) -> tuple[MeshLink, ...]:
+        """Return the tunnels that a host has in meshes, in the order of mesh and names."""
+        return self._by_host.get(name, ())
+
     def link(self, one: str, other: str) -> MeshLink | None:
         """Return the tunnel that two hosts have in a mesh, if they have one."""
         return self._by_pair.get(frozenset((one, other)))
@@ -133,6 +145,14 @@ class Topology:
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], MeshLink]:
         return {frozenset((link.near, link.far)): link for link in self.links}
+
+    @cached_property
+    def _by_host(self) -> dict[str, tuple[MeshLink, ...]]:
+        found: dict[str, list[MeshLink]] = {}
+        for link in self.links:
+            for name in (link.near, link.far):
+                found.setdefault(name, []).append(link)
+        return {name: tuple(links) for name, links in found.items()}
 
     def _slot(self, shield: str) -> int:
         return self.shields[shield].slot

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv6Network
 from pathlib import Path
@@ -17,13 +17,13 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from cloud_init import Material, render_device
 from cloud_init.device import PRESHARED_KEY, PRIVATE_KEY
-from components.keys import preshared_key, wireguard_key
 from lab.client import Lab, LabError
 from plan import Plan, StackError
 from plan.addresses import FIRST_HOST_SLOT, LAST_DEVICE_SLOT
+from plan.model import Ref
 from tools.lab import LABS
-from tools.repair_stack import HETZNER, OwnWorkspace
-from tools.stack_edit import EditError, edit, section
+from tools.repair_stack import HETZNER, OwnWorkspace, bare
+from tools.stack_edit import EditError, edit, replace_file, section
 from tools.workspace import ROOT, EngineError, Workspace, write_private
 
 app = typer.Typer(no_args_is_help=True, help="People's devices: let one in, or put it out.")
@@ -64,6 +64,8 @@ def add(
     into: Annotated[Path, typer.Option(help="Folder for its files.")] = Path(),
 ) -> None:
     """Make a device's key on this machine, write its public half into the stack file, and show its files once."""
+    from components.keys import preshared_key, wireguard_key
+
     target = _refusing(lambda: _target(stack, config_file, lab))
     outputs = _refusing(target.work.outputs)
     keys = wireguard_key()
@@ -83,14 +85,14 @@ def add(
         entry.insert(0, "slot", _free_slot(config))
         operators[name] = entry
 
-    before = target.file.read_bytes() if target.file.exists() else b""
+    before = target.file.read_text(encoding="utf-8") if target.file.exists() else ""
     found = _refusing(lambda: edit(target.file, stack=target.stack, change=change))
     try:
-        if shared is not None:
-            _set_psk(target, name, shared)
         files = _files(found, name, outputs, keys["private"], shared)
+        if shared is not None:
+            target.work.run(["config", "set", "--secret", "--path", _psk(name), *target.work.where], given=shared)
     except (EngineError, KeyError) as error:
-        target.file.write_bytes(before)
+        replace_file(target.file, before)
         _refuse(f"operator {name}: {error}; nothing is changed")
     _show(files, name, into)
     again = f"make up LAB={lab}" if lab else f"pulumi up --stack {stack}"
@@ -125,11 +127,11 @@ def revoke(
 
 def _target(stack: str, config_file: Path | None, lab: str | None) -> Target:
     if lab is None:
-        work: Workspace = OwnWorkspace(folder=ROOT, stack=stack, endpoint=HETZNER, config_file=config_file)
-        return Target(work.stack_file, stack, work)
-    opened = Lab.open(LABS / lab)
-    work = Workspace(folder=opened.folder / "pulumi", stack=opened.name, endpoint=opened.endpoint)
-    return Target(config_file or ROOT / "Pulumi.lab.yaml", opened.name, work)
+        file = config_file and config_file.absolute()  # the engine runs in the project's folder
+        work: Workspace = OwnWorkspace(folder=ROOT, stack=stack, endpoint=HETZNER, config_file=file)
+        return Target(work.stack_file, bare(stack), work)
+    work = Workspace.of_lab(Lab.open(LABS / lab))
+    return Target(config_file or ROOT / "Pulumi.lab.yaml", work.stack, work)
 
 
 def _free_slot(config: CommentedMap) -> int:
@@ -162,23 +164,23 @@ def _files(found: Plan, name: str, outputs: dict[str, Any], private: str, shared
     for tunnel in device.tunnels:
         if str(tunnel.peer.public_key) not in values:
             raise EngineError(f"shield {tunnel.shield}: not deployed, allowed: one that is; run `up` first")
-        text = render_device(device, tunnel, Material(values)).replace(PRIVATE_KEY, f"PrivateKey = {private}")
-        if shared is not None and PRESHARED_KEY not in text:
-            text = text.replace("AllowedIPs = ", f"PresharedKey = {shared}\nAllowedIPs = ", 1)
+        # The plan was made without secrets, and knows of no preshared key.
+        psk = Ref("psk", name) if shared is not None else None
+        told = replace(tunnel, peer=replace(tunnel.peer, preshared_key=psk))
+        text = render_device(device, told, Material(values)).replace(PRIVATE_KEY, f"PrivateKey = {private}")
         files[tunnel.shield] = text.replace(PRESHARED_KEY, f"PresharedKey = {shared}")
     return files
 
 
-def _set_psk(target: Target, name: str, shared: str) -> None:
-    where = ["--stack", target.work.stack, "--config-file", str(target.work.stack_file)]
-    target.work.run(["config", "set", "--secret", "--path", f"farshore:secrets.psks.{name}", *where], given=shared)
-
-
 def _remove_psk(target: Target, name: str) -> None:
-    where = ["--stack", target.work.stack, "--config-file", str(target.work.stack_file)]
     text = target.work.stack_file.read_text(encoding="utf-8")
     if "psks:" in text:
-        target.work.run(["config", "rm", "--path", f"farshore:secrets.psks.{name}", *where])
+        target.work.run(["config", "rm", "--path", _psk(name), *target.work.where])
+
+
+def _psk(name: str) -> str:
+    """Return where the stack file keeps a device's preshared key, encrypted."""
+    return f"farshore:secrets.psks.{name}"
 
 
 def _show(files: dict[str, str], name: str, into: Path) -> None:

@@ -80,6 +80,8 @@ def read_plan(config: Mapping[str, Any], text: str, *, stack: str, folder: Path)
     Raises:
         StackError: With every fault of the file but those of its secrets.
     """
+    from components.reading import named_files
+
     accounts = config.get("accounts")
     tokens = dict.fromkeys(accounts if isinstance(accounts, dict) else (), "0" * TOKEN_LENGTH)
     loaded, _ = load(
@@ -87,24 +89,10 @@ def read_plan(config: Mapping[str, Any], text: str, *, stack: str, folder: Path)
         project=PROJECT,
         stack=stack,
         day=datetime.now(UTC).date(),
-        files=_named_files(config, folder),
+        files=named_files(config, folder),
         text=text,
     )
     return make_plan(loaded)
-
-
-def _named_files(config: Mapping[str, Any], folder: Path) -> dict[str, str | None]:
-    origins = config.get("origins")
-    entries = origins.values() if isinstance(origins, dict) else ()
-    names = {str(entry["setup"]) for entry in entries if isinstance(entry, dict) and entry.get("setup") is not None}
-    return {name: _text(folder / name) for name in names}
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def _show(found: Plan) -> None:

@@ -83,7 +83,6 @@ class Patient:
         self._work = work
         self._adopt = adopt
         self._say = say
-        self._where = ["--stack", work.stack, "--config-file", str(work.stack_file)]
         self._accounts: dict[str, Account] = {}
 
     def look(self) -> Look:
@@ -97,7 +96,7 @@ class Patient:
             StateError: What the engine gave is no state.
             WishError: What the engine gave is no preview.
         """
-        names = json.loads(self._work.run(["config", "get", "farshore:accounts", *self._where]))
+        names = json.loads(self._work.run(["config", "get", "farshore:accounts", *self._work.where]))
         found = [thing for name in names for thing in self._account(name).found()]
         state = read_state(parse_export(self._export()))
         former = {row.account for row in state.known} - set(names) - {ACCOUNT_UNKNOWN}
@@ -161,7 +160,7 @@ class Patient:
         return bool(lacking)
 
     def _refresh(self, *flags: str) -> None:
-        self._work.run(["refresh", "--yes", "--skip-preview", *flags, *self._where])
+        self._work.run(["refresh", "--yes", "--skip-preview", *flags, *self._work.where])
 
     def _take_over(self, adopted: list[Difference]) -> None:
         """Put orphans into the state, and let the engine read what they are.
@@ -189,7 +188,7 @@ class Patient:
         """Return what the program would create, were the state refreshed first."""
         self._say("asking the program what it wants of what the state does not know …")
         try:
-            return read_wishes(self._work.run(["preview", "--json", "--refresh", *self._where]))
+            return read_wishes(self._work.run(["preview", "--json", "--refresh", *self._work.where]))
         except EngineError as error:
             raise EngineError(f"preview: {faults_of(str(error))}") from None
 
@@ -215,7 +214,7 @@ class Patient:
         """Return an account, opened with the token that the stack file holds encrypted."""
         if name not in self._accounts:
             path = f"farshore:secrets.tokens.{name}"
-            token = self._work.run(["config", "get", "--path", path, *self._where]).strip()
+            token = self._work.run(["config", "get", "--path", path, *self._work.where]).strip()
             endpoint = self._work.environment.get("HCLOUD_ENDPOINT", HETZNER)
             self._accounts[name] = Account(name, token=token, endpoint=endpoint)
         return self._accounts[name]

@@ -103,7 +103,7 @@ class Workspace:
             self.run(["stack", "init", self.stack, "--no-select"], folder=self.stack_file.parent)
             for account, token in tokens.items():
                 key = f"farshore:secrets.tokens.{account}"
-                self.run(["config", "set", "--secret", "--path", key, *self._where], given=token)
+                self.run(["config", "set", "--secret", "--path", key, *self.where], given=token)
         except BaseException:
             self.stack_file.unlink(missing_ok=True)
             raise
@@ -153,7 +153,7 @@ class Workspace:
     def show(self, verb: str, *flags: str) -> int:
         """Run the engine before the user's eyes and return its exit code."""
         return subprocess.run(
-            [self.engine, verb, *self._where, *flags],
+            [self.engine, verb, *self.where, *flags],
             cwd=self.project,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -166,7 +166,8 @@ class Workspace:
         return found
 
     @property
-    def _where(self) -> list[str]:
+    def where(self) -> list[str]:
+        """The flags that name this stack and its file."""
         return ["--stack", self.stack, "--config-file", str(self.stack_file)]
 
 

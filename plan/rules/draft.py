@@ -13,7 +13,21 @@ if TYPE_CHECKING:
     from datetime import date
     from ipaddress import IPv4Network
 
-    from plan.stack import Account, Device, Domain, Gateway, Lan, Mesh, Operator, Origin, Party, Policy, Server, Shield
+    from plan.stack import (
+        Account,
+        Device,
+        Domain,
+        Gateway,
+        Lan,
+        Mesh,
+        Operator,
+        Origin,
+        Party,
+        PartyRole,
+        Policy,
+        Server,
+        Shield,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +56,7 @@ class Draft:
     gateways: Mapping[str, Gateway]
     meshes: Mapping[str, Mesh]
     domains: Mapping[str, Domain]
-    parties: Mapping[str, Party]
+    parties: Mapping[PartyRole, Party]
     policy: Policy
     psks: frozenset[str] = frozenset()
     others: Mapping[str, Any] = field(default_factory=dict)
