@@ -3,7 +3,7 @@ python := .venv/bin/python
 LAB ?= lab
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-long test-pulumi test-vm check golden bench lock
+.PHONY: help up down test test-long test-pulumi test-vm lint check golden bench lock
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -14,7 +14,7 @@ up: ## a whole deployment in the lab: two countries, two accounts, one page (LAB
 down: ## remove exactly what `make up` made
 	@bin/farshore lab down --name $(LAB)
 
-test: check ## every test of the default run
+test: lint ## every test of the default run
 	$(python) -m pytest -n 2 --dist loadgroup
 
 test-long: ## what takes too long for the default run
@@ -27,10 +27,12 @@ test-vm: ## machines with a kernel of their own (QEMU), and the end-to-end tests
 test-pulumi: ## recordings and end-to-end tests under Pulumi's own engine, where the pulumi command is on PATH
 	$(python) -m pytest -rs -m pulumi --engine=pulumi
 
-check: ## what every commit passes: format, lint, types, and the tests that need no lab
+lint: ## format, lint and types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+check: lint ## what every commit passes: lint, and the tests that need no lab
 	$(python) -m pytest -q -m 'not lab and not long and not vm'
 
 golden: ## write the rendered trees, the refusals and the reference anew; read the diff

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lab.door import Door, DoorError
 from lab.faults.injected import FaultDoor, Injected
 from lab.ledger import start_time
 from lab.registry import Registration
@@ -144,14 +142,9 @@ class Lab:
         return str(self._papers["endpoint"])
 
     @property
-    def control(self) -> str:
-        """Address of the lab's own door."""
-        return str(self._papers["control"])
-
-    @property
-    def control_token(self) -> str:
-        """What opens the lab's own door."""
-        return str(self._papers["control_token"])
+    def door(self) -> Door:
+        """The lab's own door: what exists in its cloud, what is wrong in its world."""
+        return Door(address=str(self._papers["control"]), token=str(self._papers["control_token"]))
 
     @property
     def tokens(self) -> dict[str, str]:
@@ -211,26 +204,7 @@ class Lab:
 
     @property
     def _fault_door(self) -> FaultDoor:
-        return FaultDoor(control=self.control, token=self.control_token)
-
-    def ask(self, verb: str, **words: str) -> Any:
-        """Ask the lab's own door to do something, and return its answer.
-
-        Raises:
-            LabError: It can't be done now.
-        """
-        request = urllib.request.Request(  # noqa: S310 - the lab's own address on the loopback interface
-            f"{self.control}/{verb}",
-            data=json.dumps(words).encode(),
-            headers={"Authorization": f"Bearer {self.control_token}"},
-        )
-        try:
-            with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code != HTTPStatus.CONFLICT:
-                raise
-            raise LabError(json.load(error)["error"]) from error
+        return FaultDoor(door=self.door)
 
     def save(self, folder: Path) -> None:
         """Save the running lab, which goes on, into a new folder: machines, cloud and tokens, all of one moment.
@@ -239,7 +213,10 @@ class Lab:
             LabError: Its machines are no virtual ones, or something failed.
         """
         folder.mkdir(mode=0o700)
-        self.ask("snapshot", folder=str(folder.resolve()))
+        try:
+            self.door.ask("POST", "snapshot", {"folder": str(folder.resolve())})
+        except DoorError as error:
+            raise LabError(str(error)) from error
 
     def stop(self) -> None:
         """End the lab and wait until nothing is left of it."""

@@ -9,16 +9,14 @@ would refuse the older of two clocks.
 
 from __future__ import annotations
 
-import hmac
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from lab.cloud.control import bearer
+from lab.cloud.control import guarded_route
 from lab.machines.driver import MachineError
 from lab.registry import RefusalError
 from lab.world import write_private
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
+    from starlette.routing import Route
 
     from lab.cloud.cloud import Cloud
     from lab.world import World
@@ -121,12 +120,10 @@ def snapshot_routes(save: Callable[[Path], Awaitable[None]], token: str) -> list
     """
 
     async def answer(request: Request) -> Response:
-        if not hmac.compare_digest(bearer(request).encode(), token.encode()):
-            return JSONResponse({"error": "the control token is needed here"}, status_code=401)
         try:
             await save(Path(str((await request.json())["folder"])))
         except SnapshotError as error:
             return JSONResponse({"error": str(error)}, status_code=409)
         return JSONResponse({})
 
-    return [Route("/lab/snapshot", answer, methods=["POST"])]
+    return [guarded_route("/lab/snapshot", "POST", answer, token)]

@@ -29,6 +29,17 @@ def bearer(request: Request) -> str:
     return token if scheme.lower() == "bearer" else ""
 
 
+def guarded_route(path: str, method: str, answer: Callable[[Request], Awaitable[Response]], token: str) -> Route:
+    """Return a route of the lab's own door: it answers to whoever shows the control token, and says 401 to others."""
+
+    async def endpoint(request: Request) -> Response:
+        if not hmac.compare_digest(bearer(request).encode(), token.encode()):
+            return JSONResponse({"error": "the control token is needed here"}, status_code=401)
+        return await answer(request)
+
+    return Route(path, endpoint, methods=[method])
+
+
 def control_routes(cloud: Cloud, faults: Faults, token: str, count: Callable[[], int]) -> list[Route]:
     """Return the routes below `/lab`.
 
@@ -38,14 +49,6 @@ def control_routes(cloud: Cloud, faults: Faults, token: str, count: Callable[[],
         token: What opens the door.
         count: Returns the number of requests answered below `/v1`.
     """
-
-    def guarded(path: str, methods: list[str], answer: Callable[[Request], Awaitable[Response]]) -> Route:
-        async def endpoint(request: Request) -> Response:
-            if not hmac.compare_digest(bearer(request).encode(), token.encode()):
-                return JSONResponse({"error": "the control token is needed here"}, status_code=401)
-            return await answer(request)
-
-        return Route(path, endpoint, methods=methods)
 
     async def objects(_: Request) -> Response:
         return JSONResponse(cloud.objects())
@@ -73,10 +76,10 @@ def control_routes(cloud: Cloud, faults: Faults, token: str, count: Callable[[],
         return Response(status_code=204)
 
     return [
-        guarded("/lab/objects", ["GET"], objects),
-        guarded("/lab/unmodelled", ["GET"], unmodelled),
-        guarded("/lab/requests/count", ["GET"], requests),
-        guarded("/lab/faults", ["GET"], waiting),
-        guarded("/lab/faults", ["POST"], arm),
-        guarded("/lab/faults", ["DELETE"], disarm),
+        guarded_route("/lab/objects", "GET", objects, token),
+        guarded_route("/lab/unmodelled", "GET", unmodelled, token),
+        guarded_route("/lab/requests/count", "GET", requests, token),
+        guarded_route("/lab/faults", "GET", waiting, token),
+        guarded_route("/lab/faults", "POST", arm, token),
+        guarded_route("/lab/faults", "DELETE", disarm, token),
     ]

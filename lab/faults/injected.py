@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from lab.door import Door, DoorError
 from lab.faults.model import Fault, FaultError, fault_name, parse_fault, render_fault
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-ANSWERS_WITHIN_S: Final = 600.0  # power comes back and machines boot before a disk in them is freed
-
 
 @dataclass(frozen=True, kw_only=True)
 class FaultDoor:
-    """A lab's door for faults.
+    """The faults of a lab's world, as its own door has them.
 
     Args:
-        control: Address of the lab's own door.
-        token: What opens it.
+        door: Of the lab.
     """
 
-    control: str
-    token: str
+    door: Door
 
     def faults(self) -> tuple[Fault, ...]:
         """Return what is wrong, the oldest first."""
@@ -39,7 +36,7 @@ class FaultDoor:
         Raises:
             FaultError: What it names is not there, or can't have it.
         """
-        self._ask("POST", body=render_fault(fault))
+        self._ask("POST", content=json.loads(render_fault(fault)))
         return Injected(self, fault)
 
     def heal(self, name: str) -> None:
@@ -50,21 +47,15 @@ class FaultDoor:
         """End every fault."""
         self._ask("DELETE")
 
-    def _ask(self, method: str, path: str = "", body: bytes = b"") -> Any:
-        address = urlsplit(self.control)
-        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=ANSWERS_WITHIN_S)
+    def _ask(self, method: str, path: str = "", content: object = None) -> Any:
         try:
-            headers = {"Authorization": f"Bearer {self.token}"}
-            connection.request(method, f"{address.path}/world/faults{path}", body, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
-            connection.close()
-        if answer.status == http.client.NOT_FOUND:
-            raise FaultError("faults: a lab without machines, allowed: one with; start it with --machines nspawn")
-        if answer.status >= http.client.BAD_REQUEST:
-            raise FaultError(_reason(text) or f"fault: the lab failed at it ({answer.status}); see its serve.log")
-        return json.loads(text) if text else None
+            return self.door.ask(method, f"world/faults{path}", content)
+        except DoorError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                allowed = "faults: a lab without machines, allowed: one with; start it with --machines nspawn"
+                raise FaultError(allowed) from error
+            failed = f"fault: the lab failed at it ({error.status}); see its serve.log"
+            raise FaultError(error.reason or failed) from error
 
 
 class Injected:
@@ -101,10 +92,3 @@ class Injected:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.heal()
-
-
-def _reason(text: bytes) -> str:
-    try:
-        return str(json.loads(text)["error"])
-    except (ValueError, KeyError, TypeError):
-        return ""

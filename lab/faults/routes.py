@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from lab.cloud.control import bearer
+from lab.cloud.control import guarded_route
 from lab.faults.model import FaultError, fault_name, parse_fault, render_fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
+    from starlette.routing import Route
 
     from lab.faults.keeper import Faults
 
@@ -30,16 +29,14 @@ def fault_routes(faults: Faults, token: str) -> list[Route]:
         token: What opens the door.
     """
 
-    def guarded(path: str, method: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
-        async def endpoint(request: Request) -> Response:
-            if not hmac.compare_digest(bearer(request).encode(), token.encode()):
-                return JSONResponse({"error": "the control token is needed here"}, status_code=401)
+    def route(path: str, method: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
+        async def judged(request: Request) -> Response:
             try:
                 return await answer(request)
             except FaultError as error:
                 return JSONResponse({"error": str(error)}, status_code=422)
 
-        return Route(path, endpoint, methods=[method])
+        return guarded_route(path, method, judged, token)
 
     async def tell(_: Request) -> Response:
         return JSONResponse([json.loads(render_fault(fault)) for fault in faults.active()])
@@ -58,8 +55,8 @@ def fault_routes(faults: Faults, token: str) -> list[Route]:
         return Response(status_code=204)
 
     return [
-        guarded(PATH, "GET", tell),
-        guarded(PATH, "POST", inject),
-        guarded(PATH, "DELETE", heal_all),
-        guarded(PATH + "/{name}", "DELETE", heal),
+        route(PATH, "GET", tell),
+        route(PATH, "POST", inject),
+        route(PATH, "DELETE", heal_all),
+        route(PATH + "/{name}", "DELETE", heal),
     ]

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +58,7 @@ class Standing:
         """Run a verb until the armed faults are met, then interrupt it, as often as it takes."""
         engine = self.started(verb, *flags)
         try:
-            until(lambda: None if self.control("faults") else True, RUN_WITHIN_S, "the fault")
+            until(lambda: None if self.cloud.door.ask("GET", "faults") else True, RUN_WITHIN_S, "the fault")
             return engine.interrupt()
         finally:
             engine.kill()
@@ -71,17 +70,17 @@ class Standing:
 
     def arm(self, **fault: Any) -> None:
         """Make the API go wrong: see lab/cloud/faults.py."""
-        self.control("faults", json.dumps(fault).encode())
+        self.cloud.door.ask("POST", "faults", fault)
 
     def disarm(self) -> int:
         """Take faults back and return how many were never met."""
-        waiting: list[Any] = self.control("faults")
-        self.control("faults", method="DELETE")
+        waiting: list[Any] = self.cloud.door.ask("GET", "faults")
+        self.cloud.door.ask("DELETE", "faults")
         return len(waiting)
 
     def names(self) -> dict[str, dict[str, list[str]]]:
         """Return the names of what stands in each account, by kind, where there is any."""
-        objects: dict[str, dict[str, list[str]]] = self.control("objects")
+        objects: dict[str, dict[str, list[str]]] = self.cloud.door.ask("GET", "objects")
         return {
             account: {kind: sorted(names) for kind, names in kinds.items() if names}
             for account, kinds in objects.items()
@@ -176,18 +175,6 @@ class Standing:
         text = self.work.run(["stack", "export", "--show-secrets", "--stack", self.work.stack], folder=folder)
         rows: list[dict[str, Any]] = json.loads(text)["deployment"].get("resources") or []
         return rows
-
-    def control(self, path: str, body: bytes | None = None, method: str | None = None) -> Any:
-        """Ask the lab's own door."""
-        request = urllib.request.Request(  # noqa: S310 - the lab's own address on the loopback interface
-            f"{self.cloud.control}/{path}",
-            data=body,
-            method=method,
-            headers={"Authorization": f"Bearer {self.cloud.control_token}"},
-        )
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
-            said = answer.read()
-        return json.loads(said) if said else None
 
     def _command(self, verb: str, *flags: str) -> list[str]:
         where = ["--stack", self.work.stack, "--config-file", str(self.work.stack_file), "--yes", "--skip-preview"]

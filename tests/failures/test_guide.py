@@ -164,7 +164,7 @@ def test_an_interrupted_creation_is_named_until_it_is_repaired(standing: Standin
     CREATE.begin(standing)
     standing.arm(method="POST", path="/servers", account="vault", delay_s=60.0)
     engine = standing.started("up")
-    until(lambda: None if standing.control("faults") else True, RUN_WITHIN_S, "the request", every_s=0.01)
+    until(lambda: None if standing.cloud.door.ask("GET", "faults") else True, RUN_WITHIN_S, "the request", every_s=0.01)
     engine.kill()
     locked = standing.engine("up")
     assert "lock" in locked.said

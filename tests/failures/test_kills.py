@@ -59,7 +59,7 @@ def test_a_kill_before_the_answer_is_mended(standing: Standing, case: Case) -> N
         path, method = "/servers/*/actions/change_type", "POST"
     standing.arm(method=method, path=path, account=case.account, delay_s=HELD_S)
     engine = standing.started(*command(case))
-    until(lambda: None if standing.control("faults") else True, RUN_WITHIN_S, "the request", every_s=0.01)
+    until(lambda: None if standing.cloud.door.ask("GET", "faults") else True, RUN_WITHIN_S, "the request", every_s=0.01)
     assert not engine.ended
     engine.kill()
     refused = standing.engine(*command(case))

@@ -10,11 +10,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,7 +126,7 @@ class Deployed:
 
     def control(self, path: str) -> Any:
         """Return what the lab's own door says."""
-        return ask_control(self.lab, path)
+        return self.lab.door.ask("GET", path)
 
     def scan(self, *targets: str) -> dict[str, set[int]]:
         """Return the open TCP ports of addresses, all 65535 looked at from an attacker's place."""
@@ -146,15 +144,6 @@ class Deployed:
                     address = line.split()[1]
                     found[address] |= {int(port) for port in re.findall(r"(\d+)/open/", line)}
         return found
-
-
-def ask_control(lab: Lab, path: str) -> Any:
-    """Return what a lab's own door says."""
-    request = urllib.request.Request(  # noqa: S310 - the lab's own address on the loopback interface
-        f"{lab.control}/{path}", headers={"Authorization": f"Bearer {lab.control_token}"}
-    )
-    with urllib.request.urlopen(request) as answer:  # noqa: S310
-        return json.load(answer)
 
 
 def undo_firewall(machine: MachineSpot, name: str) -> None:

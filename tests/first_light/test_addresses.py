@@ -9,7 +9,7 @@ import yaml
 from hcloud import Client
 
 from lab.client import Lab
-from tests.first_light.deployed import ROOT, ask_control, lab_name
+from tests.first_light.deployed import ROOT, lab_name
 from tools.workspace import EngineError, Workspace
 
 if TYPE_CHECKING:
@@ -79,4 +79,4 @@ def test_kept_addresses_outlive_destroy_and_are_used_again(cloud: Lab, tmp_path:
     work.run(["up", *where])
     work.run(["destroy", *where])
     assert addresses(cloud) == {}
-    assert not any(found for account in ask_control(cloud, "objects").values() for found in account.values())
+    assert not any(found for account in cloud.door.ask("GET", "objects").values() for found in account.values())

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lab.client import Lab
-from tests.first_light.deployed import FARSHORE, ROOT, ask_control, farshore, lab_name
+from tests.first_light.deployed import FARSHORE, ROOT, farshore, lab_name
 from tools.workspace import EngineError, Workspace
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def refused(cloud: Lab, folder: Path, **changes: Any) -> str:
     """Return what `up` says of a stack file, having seen that it failed and asked the cloud for nothing."""
     work = Workspace(folder=folder / "pulumi", stack="bad", endpoint=cloud.endpoint)
     work.prepare(stack_file(folder, **changes), cloud.tokens)
-    before = ask_control(cloud, "requests/count")
+    before = cloud.door.ask("GET", "requests/count")
     with pytest.raises(EngineError) as error:
         work.run(["up", "--yes", "--skip-preview", "--stack", "bad", "--config-file", str(work.stack_file)])
-    assert ask_control(cloud, "requests/count") == before
+    assert cloud.door.ask("GET", "requests/count") == before
     assert "Traceback" not in str(error.value)
     return str(error.value)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.door import DoorError
 from lab.faults.model import Block, Cut, CutPower, FaultError, FillDisk, HideMetadata, Reboot, Reset, SkewClock, Slow
 
 if TYPE_CHECKING:
@@ -117,15 +120,14 @@ def test_a_program_in_the_machine_finds_no_metadata(machine: MachineSpot, lab: L
 
 def test_the_door_of_faults_needs_the_labs_own_token(lab: Lab) -> None:
     """A customer's token opens it for nobody; what is no fault is refused with its reason; unknown names heal nothing."""
-    import httpx
-
-    door = f"{lab.control}/world/faults"
     for token in ("wrong", next(iter(lab.tokens.values()))):
-        assert httpx.get(door, headers={"Authorization": f"Bearer {token}"}).status_code == 401
-    ours = {"Authorization": f"Bearer {lab.control_token}"}
-    assert httpx.get(door, headers=ours).json() == []
-    refused = httpx.post(door, headers=ours, content=b'{"kind": "cut"}')
-    assert (refused.status_code, refused.json()) == (422, {"error": "cut.host: {'kind': 'cut'}, Field required"})
+        with pytest.raises(DoorError, match=r"^the control token is needed here$") as closed:
+            replace(lab.door, token=token).ask("GET", "world/faults")
+        assert closed.value.status == HTTPStatus.UNAUTHORIZED
+    assert lab.door.ask("GET", "world/faults") == []
+    with pytest.raises(DoorError, match=r"^cut\.host: {'kind': 'cut'}, Field required$") as refused:
+        lab.door.ask("POST", "world/faults", {"kind": "cut"})
+    assert refused.value.status == HTTPStatus.UNPROCESSABLE_ENTITY
     lab.heal("cut nobody")
 
 

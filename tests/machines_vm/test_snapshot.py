@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import Lab, LabError, until
+from lab.door import DoorError
 from lab.internet.flows import Flow, read_flows
 from tests.machines.ordering import Customer, lab_name
 
@@ -122,8 +123,8 @@ def test_the_two_go_apart(again: Lab, machine: MachineSpot) -> None:
 
 def test_a_snapshot_that_fails_leaves_the_lab_running(lab: Lab, machine: MachineSpot, tmp_path: Path) -> None:
     """Where nothing can be written the error says so, and the machine goes on."""
-    with pytest.raises(LabError, match="No such file or directory"):
-        lab.ask("snapshot", folder=str(tmp_path / "no/such/folder"))
+    with pytest.raises(DoorError, match="No such file or directory"):
+        lab.door.ask("POST", "snapshot", {"folder": str(tmp_path / "no/such/folder")})
     assert machine.run(["true"]).returncode == 0
     assert abs(clock(machine) - time.time()) < 5
 

@@ -14,7 +14,7 @@ import pytest
 
 from lab.client import Lab
 from tests.engine.vectors import SCENARIOS, VECTORS, expected, load, recorder
-from tests.first_light.deployed import ROOT, ask_control, lab_name
+from tests.first_light.deployed import ROOT, lab_name
 from tools.workspace import STAND_IN, Workspace
 
 if TYPE_CHECKING:
@@ -92,5 +92,5 @@ def test_the_program_deploys_with_it_and_either_engine_reads_the_others_state(
     other = subprocess.run(preview, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert other.returncode == 0, other.stdout + other.stderr
     work.run(["destroy", "--yes", "--skip-preview", *where])
-    assert not any(found for account in ask_control(cloud, "objects").values() for found in account.values())
-    assert ask_control(cloud, "unmodelled") == []
+    assert not any(found for account in cloud.door.ask("GET", "objects").values() for found in account.values())
+    assert cloud.door.ask("GET", "unmodelled") == []

@@ -11,7 +11,6 @@ import select
 import signal
 import subprocess
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -186,11 +185,11 @@ class Standing:
 
     def arm(self, **fault: Any) -> None:
         """Make the API go wrong: see lab/cloud/faults.py."""
-        self.control("faults", json.dumps(fault).encode())
+        self.cloud.door.ask("POST", "faults", fault)
 
     def await_met(self) -> None:
         """Wait until every fault was met."""
-        until(lambda: None if self.control("faults") else True, WITHIN_S, "the fault met")
+        until(lambda: None if self.cloud.door.ask("GET", "faults") else True, WITHIN_S, "the fault met")
 
     def check_silent(self, said: str) -> None:
         """Check that nothing secret was said: no token, and no address of the hidden host."""
@@ -204,16 +203,6 @@ class Standing:
         text = json.dumps(self.export())
         for address in self.door("primary_ips").get_all():
             assert str(address.ip).removesuffix("/64") not in text, "a hidden address stands in the state in clear"
-
-    def control(self, path: str, body: bytes | None = None) -> Any:
-        """Ask the lab's own door."""
-        request = urllib.request.Request(  # noqa: S310 - the lab's own address on the loopback interface
-            f"{self.cloud.control}/{path}",
-            data=body,
-            headers={"Authorization": f"Bearer {self.cloud.control_token}"},
-        )
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
-            return json.load(answer)
 
     def _run(self, command: list[str], folder: Path = ROOT, given: str = "") -> Run:
         done = subprocess.run(
