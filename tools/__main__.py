@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from tools.gateway import app as gateway
 from tools.init import init
 from tools.lab import app as lab
 from tools.operator import app as operator
@@ -14,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_s
 lab.command("repair")(repair_lab)
 app.add_typer(lab, name="lab")
 app.add_typer(operator, name="operator")
+app.add_typer(gateway, name="gateway")
 app.command("repair")(repair)
 app.command("plan")(plan)
 app.command("init")(init)

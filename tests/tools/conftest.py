@@ -1,0 +1,43 @@
+"""The deployment that the commands for devices edit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.client import Lab
+from tests.first_light.deployed import lab_name
+from tests.tools.office import Office
+from tools.workspace import ROOT, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A deployment that stands."""
+    folder = tmp_path_factory.mktemp("operator")
+    lab = Lab.start(lab_name("o"), folder / "cloud", accounts=("edge", "vault"), machines="none")
+    try:
+        work = Workspace(folder=folder / "pulumi", stack="office", endpoint=lab.endpoint)
+        work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
+        text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+        comments = [line for line in text.splitlines() if line.startswith("#")]
+        assert comments
+        assert [
+            line for line in work.stack_file.read_text(encoding="utf-8").splitlines() if line.startswith("#")
+        ] == comments
+        work.run(["up", "--yes", "--skip-preview", "--stack", "office", "--config-file", str(work.stack_file)])
+        yield work
+    finally:
+        lab.stop()
+
+
+@pytest.fixture
+def office(deployed: Workspace) -> Iterator[Office]:
+    """The deployment with its first stack file."""
+    before = deployed.stack_file.read_text(encoding="utf-8")
+    yield Office(deployed, before)
+    deployed.stack_file.write_text(before, encoding="utf-8")
