@@ -20,7 +20,7 @@ from cloud_init.device import PRESHARED_KEY, PRIVATE_KEY
 from lab.client import Lab, LabError
 from plan import Plan, StackError
 from plan.addresses import FIRST_HOST_SLOT, LAST_DEVICE_SLOT
-from plan.model import Ref
+from plan.model.refs import Ref
 from tools.lab import LABS
 from tools.repair_stack import HETZNER, OwnWorkspace, bare
 from tools.stack_edit import EditError, edit, replace_file, section
