@@ -22,7 +22,7 @@ from benchmarks.tunnel import PORT, Bench
 from cloud_init import Material
 from cloud_init.nftables import render_nftables
 from lab.internet.namespace import run_inside
-from plan.model import Firewall, Flow, Permit
+from plan.model.firewall import Firewall, Flow, Permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,9 @@ from cloud_init.wireguard import render_comment, render_endpoint
 
 if TYPE_CHECKING:
     from cloud_init.material import Material
-    from plan.model import Device, DeviceTunnel, Flow, Network
+    from plan.addresses import Network
+    from plan.model import Device, DeviceTunnel
+    from plan.model.firewall import Flow
 
 PRIVATE_KEY: Final = "PrivateKey = <made on this device>"
 PRESHARED_KEY: Final = "PresharedKey = <given to this device>"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, overload
 
-from plan.model import Ref
+from plan.model.refs import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

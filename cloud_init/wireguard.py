@@ -14,7 +14,7 @@ from plan.faults import one_line
 
 if TYPE_CHECKING:
     from cloud_init.material import Material
-    from plan.model import Endpoint, Interface, Peer, Route
+    from plan.model.wireguard import Endpoint, Interface, Peer, Route
 
 KEYS: Final = "/etc/farshore/keys"
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from components.machine import Machine
     from plan import Host, Plan, Secrets
-    from plan.model import Device, Interface, Ref
+    from plan.model import Device
+    from plan.model.refs import Ref
+    from plan.model.wireguard import Interface
 
 
 class Deployment(pulumi.ComponentResource):

@@ -9,13 +9,14 @@ import pulumi
 import pulumi_hcloud as hcloud
 
 from cloud_init import Material, render_user_data
-from plan.model import Ref
+from plan.model.refs import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from plan import Host
-    from plan.model import Address, CloudRule, Network
+    from plan.addresses import Address, Network
+    from plan.model.firewall import CloudRule
 
 
 class Machine(pulumi.ComponentResource):

@@ -12,6 +12,9 @@ import hashlib
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 SHIELD_HOST: Final = 1
 FIRST_HOST_SLOT: Final = 2
 LAST_HOST_SLOT: Final = 65533  # of a /16; most networks end earlier, see `last_origin_slot`

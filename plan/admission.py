@@ -9,18 +9,23 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from plan.interfaces import ANYWHERE, parse_host
-from plan.model import CloudRule, Expiry, Firewall, Permit, Ref
+from plan.addresses import ANYWHERE
+from plan.endpoints import parse_host
+from plan.model.firewall import CloudRule, Expiry, Firewall, Permit
+from plan.model.refs import Ref
 from plan.passages import SSH_PORT, single
-from plan.stack import Endpoint, Operator
+from plan.stack.devices import Operator
+from plan.stack.hosts import Endpoint
 from plan.tables import hetzner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from plan.model import Address, Flow, Interface, Network
+    from plan.addresses import Address, Network
+    from plan.model.firewall import Flow
+    from plan.model.wireguard import Interface
     from plan.passages import Passage
-    from plan.stack import Origin, Shield
+    from plan.stack.hosts import Origin, Shield
     from plan.topology import Topology
 
 T = TypeVar("T")

@@ -8,13 +8,18 @@ from __future__ import annotations
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING
 
-from plan.interfaces import ANYWHERE, mtu_of, own_endpoint, shield_interface, shield_port
-from plan.model import Device, DeviceTunnel, Peer, Ref
-from plan.stack import Operator
+from plan.addresses import ANYWHERE
+from plan.endpoints import own_endpoint
+from plan.interfaces import mtu_of
+from plan.model import Device, DeviceTunnel
+from plan.model.refs import Ref
+from plan.model.wireguard import Peer
+from plan.ports import shield_interface, shield_port
+from plan.stack.devices import Operator
 
 if TYPE_CHECKING:
     from plan.interfaces import Tunnels
-    from plan.model import Flow
+    from plan.model.firewall import Flow
     from plan.topology import Topology
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from plan.model import Device, Host, Ref
+from plan.model import Device, Host
+from plan.model.refs import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from plan.model import Flow, Network, Permit, Plan
+    from plan.addresses import Network
+    from plan.model import Plan
+    from plan.model.firewall import Flow, Permit
 
 Topic = Literal["reached by", "reaches", "passes through it", "says to the Internet", "tunnels"]
 TOPICS: Final[tuple[Topic, ...]] = (

@@ -6,57 +6,32 @@ Pure. Numbers that are not the operator's choice stand at the head of this modul
 from __future__ import annotations
 
 from collections import defaultdict
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING, Final
 
-from plan.model import Endpoint, Interface, Peer, Ref, Route, Tunnel
+from plan.endpoints import own_endpoint
+from plan.model.refs import Ref
+from plan.model.wireguard import Endpoint, Interface, Peer, Route, Tunnel
 from plan.passages import single
-from plan.stack import Endpoint as OwnEndpoint
+from plan.ports import (
+    mesh_interface,
+    mesh_port,
+    origin_interface,
+    origin_port,
+    shield_interface,
+    shield_port,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from plan.model import Address, Network
+    from plan.addresses import Address, Network
     from plan.passages import Passage
-    from plan.stack import Origin, Server, Shield
+    from plan.stack.hosts import Server
     from plan.topology import Topology
 
-WIREGUARD_PORT: Final = 51820  # wg(8)'s examples; the first of a pair, one for each parity of the generation
-MESH_PORT: Final = 52400  # above the last that an origin dials from (52331)
 KEEPALIVE_S: Final = 25  # wg(8): shorter than the UDP time-out of common NATs
 MTU_BYTES: Final = 1420  # 1500 less WireGuard over IPv6 (80): fits either underlay
-FIRST_GENERATION: Final = 1
-ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
-
-
-def parity(generation: int) -> int:
-    """Return which of the two interfaces and ports a generation uses: 0 for the first, 1 for the second, and so on."""
-    return (generation - FIRST_GENERATION) % 2
-
-
-def shield_interface(generation: int) -> str:
-    """Return the name of a shield's interface: one for all its origins and devices."""
-    return f"fs{parity(generation)}"
-
-
-def shield_port(shield: Shield, generation: int) -> int:
-    """Return the UDP port on which a shield listens."""
-    return (shield.wireguard.port or WIREGUARD_PORT) + parity(generation)
-
-
-def origin_interface(shield_slot: int, generation: int) -> str:
-    """Return the name of an origin's interface to one shield."""
-    return f"fs{shield_slot}g{parity(generation)}"
-
-
-def origin_port(origin: Origin, shield_slot: int, generation: int) -> int:
-    """Return the UDP port from which an origin dials one shield (51820 to 52331, if it has no choice of its own)."""
-    return (origin.wireguard.port or WIREGUARD_PORT) + 2 * shield_slot + parity(generation)
-
-
-def mesh_interface(mesh_slot: int, generation: int) -> str:
-    """Return the name of a host's interface in one mesh."""
-    return f"fm{mesh_slot}g{parity(generation)}"
 
 
 class Tunnels:
@@ -121,10 +96,10 @@ class Tunnels:
                 for slot in slots
                 for generation in self.generations
             ]
-        meshes = {link.mesh for link in net.links_of(name)}
+        meshes = [net.stack.meshes[mesh] for mesh in sorted({link.mesh for link in net.links_of(name)})]
         own += [
-            (mesh_interface(net.stack.meshes[mesh].slot, generation), self.mesh_port(mesh, name, generation))
-            for mesh in sorted(meshes)
+            (mesh_interface(mesh.slot, generation), mesh_port(mesh, name, generation))
+            for mesh in meshes
             for generation in self.generations
         ]
         return tuple(own)
@@ -239,11 +214,11 @@ class Tunnels:
                 public_key=Ref("public", f"{other}/{own}"),
                 preshared_key=Ref("psk", f"{near}/{far}/{generation}"),
                 allowed_ips=self.admitted(other, name, net.addresses(other)),
-                endpoint=self._endpoint(name, other, self.mesh_port(mesh, other, generation)),
+                endpoint=self._endpoint(name, other, mesh_port(net.stack.meshes[mesh], other, generation)),
                 keepalive_s=_keepalive_s(facts),
             )
             peers.append((peer, mtu_of(net.server(other))))
-        port = self.mesh_port(mesh, name, generation)
+        port = mesh_port(net.stack.meshes[mesh], name, generation)
         return self._interface(name, own, generation, listen_port=port, mtu_bytes=mtu_of(facts), peers=peers)
 
     def _interface(
@@ -271,36 +246,11 @@ class Tunnels:
             ),
         )
 
-    def mesh_port(self, mesh: str, host: str, generation: int) -> int:
-        """Return the UDP port on which a host listens in one mesh."""
-        facts = self.net.stack.meshes[mesh]
-        return (facts.hosts[host].port or MESH_PORT + 2 * facts.slot) + parity(generation)
-
     def _endpoint(self, dialler: str, dialled: str, port: int) -> Endpoint | None:
         """Return where one host dials another; None where nobody can."""
         theirs = self.net.server(dialled)
         shared = tuple(family for family in theirs.families if family in self.net.server(dialler).families)
         return own_endpoint(dialled, theirs, port, shared)
-
-
-def own_endpoint(name: str, facts: Server, port: int, families: Sequence[str]) -> Endpoint | None:
-    """Return a host's endpoint as somebody reaches it who has these families; IPv4 first."""
-    said = facts.wireguard.endpoint
-    if said == "none":
-        return None
-    if isinstance(said, OwnEndpoint):
-        return Endpoint(address=parse_host(said.host), port=said.port or port)
-    return Endpoint(address=Ref("ipv4" if "ipv4" in families else "ipv6", name), port=port)
-
-
-def parse_host(text: str) -> Address | str:
-    """Return an address where it is one, else the name."""
-    for kind in (IPv4Address, IPv6Address):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def mtu_of(facts: Server) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from plan.faults import Fault
-from plan.stack import RULES
+from plan.stack.policy import RULES
 from plan.tables import blocs, hetzner
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from plan.rules.draft import Draft
-    from plan.stack import Account, Party, PartyRole, Policy, Role, Server, Stack, Waiver
+    from plan.stack import Stack
+    from plan.stack.hosts import Server
+    from plan.stack.policy import Account, Party, PartyRole, Policy, Role, Waiver
 
     Judged = Draft | Stack
 

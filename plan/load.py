@@ -18,25 +18,10 @@ from plan.lines import find_lines
 from plan.networks import TunnelNetwork, UniqueLocal
 from plan.rules import RULES, Draft
 from plan.spoken import faults_of
-from plan.stack import (
-    TOKEN_LENGTH,
-    Account,
-    Addresses,
-    BreakGlass,
-    Domain,
-    Gateway,
-    Mesh,
-    Operator,
-    Origin,
-    Party,
-    PartyRole,
-    Policy,
-    Secrets,
-    Shield,
-    Stack,
-    keys_of,
-    token_fault,
-)
+from plan.stack import TOKEN_LENGTH, Addresses, BreakGlass, Domain, Mesh, Secrets, Stack, keys_of, token_fault
+from plan.stack.devices import Gateway, Operator
+from plan.stack.hosts import Origin, Shield
+from plan.stack.policy import Account, Party, PartyRole, Policy
 from plan.values import CloudConfig, DomainName, Name, is_key
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
 
-from plan.model import Flow
+from plan.model.firewall import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from plan.model import Address, Network, Protocol
+    from plan.addresses import Address, Network
+    from plan.model.firewall import Protocol
     from plan.topology import Topology
 
 SSH_PORT: Final = 22

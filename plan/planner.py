@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING
 
 from plan.admission import Admission, cloud_rules
 from plan.devices import make_device
-from plan.interfaces import FIRST_GENERATION, Tunnels
+from plan.interfaces import Tunnels
 from plan.jurisdiction import country_of, waived_pairs
 from plan.model import Host, Plan, Site
 from plan.passages import find_passages
-from plan.stack import Origin, Shield
+from plan.ports import FIRST_GENERATION
+from plan.stack.hosts import Origin, Shield
 from plan.tables import images
 from plan.topology import Topology
 from plan.warnings import find_warnings
 
 if TYPE_CHECKING:
-    from plan.model import Firewall, Interface
-    from plan.stack import Server, Stack
+    from plan.model.firewall import Firewall
+    from plan.model.wireguard import Interface
+    from plan.stack import Stack
+    from plan.stack.hosts import Server
 
 
 def make_plan(stack: Stack) -> Plan:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from ipaddress import IPv4Address, IPv6Address
 
-    from plan.stack import Gateway, Lan, Mesh, Operator, Origin, Server, Shield, Stack
+    from plan.stack import Mesh, Stack
+    from plan.stack.devices import Gateway, Operator
+    from plan.stack.hosts import Lan, Origin, Server, Shield
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from cloud_init import Material, render_device
 from cloud_init.device import PRESHARED_KEY, PRIVATE_KEY
 from lab.client import Lab
 from plan.addresses import FIRST_HOST_SLOT, LAST_DEVICE_SLOT
-from plan.model import Ref
+from plan.model.refs import Ref
 from tools.lab import LABS
 from tools.plan import read_config, read_plan
 from tools.repair_stack import HETZNER, OwnWorkspace, bare

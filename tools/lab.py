@@ -18,7 +18,7 @@ from lab.machines.qemu_image import ensure_virtual_image
 from lab.machines.recipe import RELEASES
 from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
-from plan.stack import Server
+from plan.stack.hosts import Server
 from tools.deployment import await_birth, await_page, hosts_of, show_summary
 from tools.lab_faults import app as faults
 from tools.snapshot import check_source, restore_deployment, save_deployment

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 _HEAD: Final = """\
 # The stack file
 
-Every key of `Pulumi.<stack>.yaml`, made from the models in `plan/stack.py` by `make golden`. An editor that knows
+Every key of `Pulumi.<stack>.yaml`, made from the models in `plan/stack/` by `make golden`. An editor that knows
 [yaml-language-server](https://github.com/redhat-developer/yaml-language-server) completes and checks it with this first
 line:
 

@@ -15,7 +15,8 @@ from cloud_init.nftables.words import FAMILIES, chain, listed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plan.model import Address, Expiry
+    from plan.addresses import Address
+    from plan.model.firewall import Expiry
 
 _LAST: Final = date(2261, 12, 31)  # the kernel counts nanoseconds in 63 bits
 

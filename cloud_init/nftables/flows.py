@@ -15,7 +15,8 @@ from cloud_init.nftables.words import FAMILIES, as_text, chain, comment, listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from plan.model import Flow, Network
+    from plan.addresses import Network
+    from plan.model.firewall import Flow
 
 
 @dataclass(frozen=True, order=True)

@@ -14,7 +14,8 @@ from cloud_init.nftables.words import NOT_FROM_TUNNELS, TUNNEL_PREFIXES, TUNNELS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plan.model import Address, Firewall
+    from plan.addresses import Address
+    from plan.model.firewall import Firewall
 
 NEW_ONLY: Final = "tcp flags & (fin | syn | rst | ack) != syn counter name invalid drop"
 

@@ -14,7 +14,8 @@ from cloud_init.nftables.words import CONTAINERS, METADATA, NOT_TO_TUNNELS, TUNN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plan.model import Address, Firewall, Permit
+    from plan.addresses import Address
+    from plan.model.firewall import Firewall, Permit
 
 _REFUSE: Final = "reject with icmpx admin-prohibited"
 ROOT: Final = "root"

@@ -16,7 +16,7 @@ from cloud_init.nftables.through import render_through
 
 if TYPE_CHECKING:
     from cloud_init.material import Material
-    from plan.model import Firewall
+    from plan.model.firewall import Firewall
 
 # docs/firewall.md says what each means; a counter stands where something is decided, and nowhere else.
 COUNTERS: Final = (

@@ -27,7 +27,7 @@ from cloud_init.nftables.words import (
 )
 
 if TYPE_CHECKING:
-    from plan.model import Firewall
+    from plan.model.firewall import Firewall
 
 _LEAK: Final = "counter name leak_drop drop"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from plan.model import Address, Network
+    from plan.addresses import Address, Network
 
 # Interfaces by the beginnings of their names: ours to shields and origins, and in meshes. On the way of every packet
 # a prefix is one comparison of two bytes, cheaper than a set.

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from plan.model import Interface, Network, Peer, Plan
+    from plan.addresses import Network
+    from plan.model import Plan
+    from plan.model.wireguard import Interface, Peer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from plan.model import CloudRule, Host, Plan
+    from plan.model import Host, Plan
+    from plan.model.firewall import CloudRule
 
 
 def find_exposures(plan: Plan) -> Iterator[str]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from plan.model import Address, Host, Interface, Network, Plan
+    from plan.addresses import Address, Network
+    from plan.model import Host, Plan
+    from plan.model.wireguard import Interface
 
 
 def find_clashes(plan: Plan) -> Iterator[str]:

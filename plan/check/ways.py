@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from plan.model import Address, Device, Flow, Host, Network, Peer, Plan
+    from plan.addresses import Address, Network
+    from plan.model import Device, Host, Plan
+    from plan.model.firewall import Flow
+    from plan.model.wireguard import Peer
 
 
 _Asked: TypeAlias = "tuple[Network, Network, str, tuple[int, ...]]"

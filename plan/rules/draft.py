@@ -13,21 +13,10 @@ if TYPE_CHECKING:
     from datetime import date
     from ipaddress import IPv4Network
 
-    from plan.stack import (
-        Account,
-        Device,
-        Domain,
-        Gateway,
-        Lan,
-        Mesh,
-        Operator,
-        Origin,
-        Party,
-        PartyRole,
-        Policy,
-        Server,
-        Shield,
-    )
+    from plan.stack import Domain, Mesh
+    from plan.stack.devices import Device, Gateway, Operator
+    from plan.stack.hosts import Lan, Origin, Server, Shield
+    from plan.stack.policy import Account, Party, PartyRole, Policy
 
 
 @dataclass(frozen=True, kw_only=True)

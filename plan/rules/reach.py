@@ -11,16 +11,18 @@ from pydantic import BaseModel
 
 from plan.addresses import unique_local_prefix
 from plan.faults import Fault
-from plan.interfaces import FIRST_GENERATION, Tunnels
+from plan.interfaces import Tunnels
 from plan.passages import SHIELDS, SSH, SSH_PORT, single, targets_of
-from plan.stack import Endpoint, Stack
+from plan.ports import FIRST_GENERATION
+from plan.stack import Stack
+from plan.stack.hosts import Endpoint
 from plan.topology import Topology, mesh_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from plan.rules.draft import Draft
-    from plan.stack import Origin, Server, Shield
+    from plan.stack.hosts import Origin, Server, Shield
 
 M = TypeVar("M", bound=BaseModel)
 

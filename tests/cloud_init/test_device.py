@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloud_init import Material, render_device
 from cloud_init.device import PRESHARED_KEY, PRIVATE_KEY
-from plan.model import Ref
+from plan.model.refs import Ref
 from tests.plan.test_topologies import key, whole
 from tests.stacks import planned
 

@@ -12,12 +12,13 @@ import pytest
 from cloud_init import Material, placeholder, render_bundle
 from cloud_init.nftables import render_nftables
 from cloud_init.nftables.table import COUNTERS
-from plan.model import Expiry
+from plan.model.firewall import Expiry
 from tests.firewall.firewalls import SHIELD, WEB, origin, shield
 from tests.stacks import planned
 
 if TYPE_CHECKING:
-    from plan.model import Firewall, Host
+    from plan.model import Host
+    from plan.model.firewall import Firewall
 
 EXPIRING = Expiry(addresses=tuple(ip_address(text) for text in ("10.0.0.200", "fd5a::200")), until=date(2027, 6, 30))
 PASSES = {"internet": (ip_network("10.0.0.200"),)}, {"forwards": (WEB,)}

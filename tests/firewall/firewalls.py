@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plan.model import Firewall, Flow, Permit
+from plan.model.firewall import Firewall, Flow, Permit
 
 if TYPE_CHECKING:
-    from plan.model import Protocol
+    from plan.model.firewall import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)

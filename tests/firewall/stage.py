@@ -31,7 +31,7 @@ from tests.firewall.hearing import IN_TIME_S, Hearing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from plan.model import Firewall
+    from plan.model.firewall import Firewall
 
 T = TypeVar("T")
 TUNNEL_MTU_BYTES: Final = 1420

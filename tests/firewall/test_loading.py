@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cloud_init import Material
 from cloud_init.nftables import BIRTH, CLOSED, render_nftables
-from plan.model import Expiry, Firewall, Flow, Permit
+from plan.model.firewall import Expiry, Firewall, Flow, Permit
 from tests.firewall.firewalls import SHIELD, WEB, flow, origin, shield
 from tests.trees import GOLDEN
 

@@ -22,7 +22,7 @@ from tests.firewall.hearing import IN_TIME_S
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from plan.model import Firewall
+    from plan.model.firewall import Firewall
     from tests.firewall.stage import Stage
 
 pytestmark = pytest.mark.lab

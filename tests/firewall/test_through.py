@@ -15,7 +15,7 @@ import pytest
 
 from cloud_init import Material
 from cloud_init.nftables import render_nftables
-from plan.model import Expiry
+from plan.model.firewall import Expiry
 from tests.firewall.firewalls import BOTH, flow, origin, shield
 from tests.firewall.hearing import IN_TIME_S
 from tests.firewall.stage import TUNNEL_MTU_BYTES

@@ -17,7 +17,7 @@ from cloud_init.device import render_device
 from cloud_init.material import _stand_in
 from cloud_init.user_data import MAX_USER_DATA_BYTES
 from plan import StackError, check, load, make_plan
-from plan.model import Ref
+from plan.model.refs import Ref
 from tests.plan.generated import Config, broken_configs, sound_configs
 from tests.stacks import DAY
 

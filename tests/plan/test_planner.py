@@ -17,14 +17,18 @@ from plan.addresses import (
     subnet_count,
     unique_local_prefix,
 )
-from plan.model import CloudRule, Host, Interface, Plan, Ref
+from plan.model.firewall import CloudRule
+from plan.model.refs import Ref
 from plan.outputs import diagram, origin_outputs
-from plan.stack import Image
+from plan.stack.hosts import Image
 from plan.tables import images
 from tests.stacks import SMALLEST, changed, loaded, planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from plan.model import Host, Plan
+    from plan.model.wireguard import Interface
 
 NET = IPv4Network("10.0.0.0/16")
 NOBODY = "farshore:parties: who holds state, ci, dns, ca is unknown; nothing judges them"

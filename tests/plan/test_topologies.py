@@ -18,7 +18,7 @@ from tests.stacks import SMALLEST, changed, loaded, planned
 
 if TYPE_CHECKING:
     from plan import Host, Plan
-    from plan.model import Interface
+    from plan.model.wireguard import Interface
 
 PRESS = SMALLEST["origins"]["press"]
 

@@ -1,0 +1,206 @@
+"""What should exist, finished: every host, device and tunnel of a deployment.
+
+Pure: frozen values. What is not known before the hosts exist (keys, public addresses) stands here as a `Ref`; a
+host's own list of references is everything that it will ever be told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from plan.model.refs import Ref
+
+if TYPE_CHECKING:
+    from datetime import date
+    from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+
+    from plan.addresses import Address, Network
+    from plan.model.firewall import CloudRule, Firewall, Flow
+    from plan.model.wireguard import Interface, Peer, Tunnel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One domain at a shield: who answers, and where its TLS ends."""
+
+    domain: str
+    origin: str
+    service: str
+    address: IPv4Address
+    port: int
+    tls: Literal["passthrough", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """One shield or origin, with all that it is told.
+
+    Args:
+        name: As in the stack file.
+        role: What it is.
+        slot: Its number.
+        account: Name of the account that holds it.
+        location: Hetzner's name of the place.
+        country: ISO 3166 code.
+        company: Legal name of the company that its account is with.
+        home: ISO 3166 code of that company's legal home.
+        server_type: Hetzner's name of the machine.
+        image: Hetzner's name of the operating system.
+        families: Its public addresses.
+        description: For people.
+        server_name: At the provider's API, and its first host name; never mentions another host.
+        address: Tunnel address.
+        address6: The same in IPv6.
+        interfaces: WireGuard.
+        firewall: nftables.
+        cloud_rules: The provider's firewall, never empty.
+        lans: Networks behind it.
+        sites: Domains that it answers (a shield's).
+        setup: Its own cloud-config (an origin's).
+        ssh: SSH answers somewhere; without, the host changes by replacement only.
+        break_glass_key: The operator's SSH key.
+        masked_units: Units of its system that may not run.
+    """
+
+    name: str
+    role: Literal["shield", "origin"]
+    slot: int
+    account: str
+    location: str
+    country: str
+    company: str
+    home: str
+    server_type: str
+    image: str
+    families: tuple[Literal["ipv4", "ipv6"], ...]
+    description: str | None
+    server_name: str
+    address: IPv4Address
+    address6: IPv6Address
+    interfaces: tuple[Interface, ...]
+    firewall: Firewall
+    cloud_rules: tuple[CloudRule, ...]
+    lans: tuple[Network, ...]
+    sites: tuple[Site, ...]
+    setup: str | None
+    ssh: bool
+    break_glass_key: str | None
+    masked_units: tuple[str, ...]
+
+    @property
+    def hidden(self) -> bool:
+        """Tell whether its public address is a secret."""
+        return self.role == "origin"
+
+    @property
+    def forwards(self) -> bool:
+        """Tell whether packets pass through it."""
+        return bool(self.firewall.forwards or self.firewall.internet)
+
+    def references(self) -> tuple[Ref, ...]:
+        """Return everything that this host must be told, in order and once."""
+        refs = {Ref("ssh-private", self.name), Ref("ssh-public", self.name)}
+        refs |= {peer for peer in self.firewall.peers if isinstance(peer, Ref)}
+        for interface in self.interfaces:
+            refs.add(interface.private_key)
+            for peer in interface.peers:
+                told = (peer.public_key, peer.preshared_key, peer.endpoint.address if peer.endpoint else None)
+                refs |= {ref for ref in told if isinstance(ref, Ref)}
+        refs |= {source for rule in self.cloud_rules for source in rule.sources if isinstance(source, Ref)}
+        return tuple(sorted(refs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceTunnel:
+    """A device's side of the tunnel to one shield: what its own file says beside its private key.
+
+    Args:
+        shield: Its name.
+        addresses: Its own.
+        peer: The shield.
+        dns: Resolvers while it is connected.
+        mtu_bytes: Of the packets inside.
+    """
+
+    shield: str
+    addresses: tuple[IPv4Interface | IPv6Interface, ...]
+    peer: Peer
+    dns: tuple[Address, ...]
+    mtu_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """An operator's device, or a gateway to a site: not ours to make, and described by what it has to be told.
+
+    Args:
+        name: In the stack file.
+        kind: What it is.
+        slot: Its number.
+        public_key: In base64.
+        tunnels: One for each shield that it may dial; it uses one at a time.
+        lans: Networks behind it.
+        forwards: Through it: to and from the LANs behind it.
+        masquerades: LANs behind it that know no way back.
+        until: Last day on which it is let in.
+        description: For people.
+    """
+
+    name: str
+    kind: Literal["operator", "gateway"]
+    slot: int
+    public_key: str
+    tunnels: tuple[DeviceTunnel, ...]
+    lans: tuple[Network, ...] = ()
+    forwards: tuple[Flow, ...] = ()
+    masquerades: tuple[Network, ...] = ()
+    until: date | None = None
+    description: str | None = None
+
+    def references(self) -> tuple[Ref, ...]:
+        """Return everything that its files say of hosts, in order and once."""
+        told: list[object] = [tunnel.peer.public_key for tunnel in self.tunnels]
+        told += [tunnel.peer.endpoint.address for tunnel in self.tunnels if tunnel.peer.endpoint]
+        return tuple(sorted({ref for ref in told if isinstance(ref, Ref)}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole deployment, with no choice left.
+
+    Args:
+        project: Pulumi's project name.
+        stack: Pulumi's stack name.
+        accounts: Names of the accounts that hold hosts.
+        shields: In the order of their slots.
+        origins: In the order of their slots.
+        devices: In the order of their names.
+        tunnels: In the order of near, far and generation.
+        separate: What must differ between a shield and each origin behind it.
+        waived: Pairs of shield and origin, and the rules that they may break.
+        addresses_kept: Public addresses are protected against every destroy.
+        warnings: What a reader of the preview should know.
+    """
+
+    project: str
+    stack: str
+    accounts: tuple[str, ...]
+    shields: tuple[Host, ...]
+    origins: tuple[Host, ...]
+    devices: tuple[Device, ...]
+    tunnels: tuple[Tunnel, ...]
+    separate: tuple[str, ...]
+    waived: frozenset[tuple[str, str, str]]
+    addresses_kept: bool
+    warnings: tuple[str, ...]
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Return shields, then origins."""
+        return (*self.shields, *self.origins)
+
+    @property
+    def everybody(self) -> tuple[Host | Device, ...]:
+        """Return hosts, then devices."""
+        return (*self.hosts, *self.devices)

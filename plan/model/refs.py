@@ -1,0 +1,29 @@
+"""What is only known when the deployment runs, and how a finished plan names it.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+RefKind = Literal["private", "public", "psk", "ipv4", "ipv6", "ssh-private", "ssh-public"]
+
+
+@dataclass(frozen=True, order=True)
+class Ref:
+    """Something that is only known when the deployment runs.
+
+    Args:
+        kind: `private` and `public` halves of a WireGuard key, `psk`, the public `ipv4` address and `ipv6` prefix
+            of a host, its SSH host key's `ssh-private` and `ssh-public` halves.
+        of: Whose: `host/interface` for keys, `near/far/generation` for a psk, a device's name for its own, else the
+            host.
+    """
+
+    kind: RefKind
+    of: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.of}"
