@@ -15,7 +15,7 @@ down: ## remove exactly what `make up` made
 	@bin/farshore lab down --name $(LAB)
 
 test: lint ## every test of the default run
-	$(python) -m pytest -n 2 --dist loadgroup
+	$(python) -m pytest -n 2 --dist loadgroup --durations=20 --durations-min=5
 
 test-long: ## what takes too long for the default run
 	$(python) -m pytest -n 2 --dist loadgroup -m long

@@ -1,4 +1,7 @@
-"""Endpoints that are names, looked up again when their handshake is stale: WireGuard itself looks a name up once.
+"""Endpoints that are names, looked up when their handshake is stale: WireGuard itself looks a name up once.
+
+They stand in no interface's file: wg(8) tries a name for minutes and then refuses the whole file, and an interface must
+come up while no resolver answers. It asks for the first look-up itself as it comes up; a timer does the rest.
 
 Pure.
 """
@@ -40,6 +43,7 @@ After=network-online.target
 
 [Service]
 Type=oneshot
+Environment=WG_ENDPOINT_RESOLUTION_RETRIES=1
 ExecStart=/bin/sh {SCRIPT_PATH}
 """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
+from cloud_init.resolve import SERVICE
 from plan.faults import one_line
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def render_wireguard(interface: Interface, material: Material) -> str:
         if peer.preshared_key is not None
     ]
     lines += [f"PostUp = {_route(route)}" for route in interface.routes]
+    if any(_is_named(peer) for peer in interface.peers):
+        lines.append(f"PostUp = systemctl start --no-block {SERVICE}")
     for peer in interface.peers:
         lines += [
             "",
@@ -58,11 +61,16 @@ def render_wireguard(interface: Interface, material: Material) -> str:
             f"PublicKey = {material.key(peer.public_key)}",
             f"AllowedIPs = {', '.join(str(allowed) for allowed in peer.allowed_ips)}",
         ]
-        if peer.endpoint is not None:
+        if peer.endpoint is not None and not _is_named(peer):
             lines.append(f"Endpoint = {render_endpoint(peer.endpoint, material)}")
         if peer.keepalive_s is not None:
             lines.append(f"PersistentKeepalive = {peer.keepalive_s}")
     return "\n".join(lines) + "\n"
+
+
+def _is_named(peer: Peer) -> bool:
+    """Tell whether a peer is dialled by a name, which is looked up elsewhere: cloud_init/resolve.py."""
+    return peer.endpoint is not None and isinstance(peer.endpoint.address, str)
 
 
 def render_comment(name: str, description: str | None) -> str:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from cloud_init import Material, placeholder, render_device, render_user_data
+from cloud_init.wireguard import render_endpoint
 from components.account import Account
 from components.keys import Keys
 from components.origin import Origin
 from components.shield import Shield
 from plan.cost import tell_cost
 from plan.faults import Fault, StackError
+from plan.model.refs import Ref
 from plan.outputs import diagram, origin_outputs
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from components.machine import Machine
     from plan import Host, Plan, Secrets
     from plan.model import Device
-    from plan.model.refs import Ref
     from plan.model.wireguard import Interface
 
 
@@ -105,7 +106,7 @@ class Deployment(pulumi.ComponentResource):
                     "public_key": self._resolve(interface.public_key),
                     "listen_port": interface.listen_port,
                     "mtu_bytes": interface.mtu_bytes,
-                    "endpoint": None if host.hidden else self._endpoint(host, interface),
+                    "endpoint": None if host.hidden else self._endpoint(interface),
                 }
                 for host in plan.hosts
                 for interface in host.interfaces
@@ -114,11 +115,15 @@ class Deployment(pulumi.ComponentResource):
             "diagram": diagram(plan),
         }
 
-    def _endpoint(self, host: Host, interface: Interface) -> pulumi.Output[str]:
-        family = host.families[0]
-        address = self._machines[host.name].public_addresses()[family]
-        before, after = ("", ":") if family == "ipv4" else ("[", "]:")
-        return pulumi.Output.concat(before, address, after, str(interface.listen_port))
+    def _endpoint(self, interface: Interface) -> pulumi.Output[str] | str | None:
+        """Return where a shield's interface is dialled, as wg(8) writes it."""
+        endpoint = interface.endpoint
+        if endpoint is None:
+            return None
+        at = endpoint.address
+        if not isinstance(at, Ref):
+            return render_endpoint(endpoint, Material({}))
+        return self._resolve(at).apply(lambda address: render_endpoint(endpoint, Material({str(at): address})))
 
     def _device(self, device: Device) -> pulumi.Output[dict[str, str]]:
         """Return a device's files by shield; what is its own is a marker in them."""

@@ -233,6 +233,7 @@ class Tunnels:
     ) -> Interface:
         """Return an interface of a host and the routes into it; each peer comes with the MTU at its end."""
         address, address6 = self.net.addresses(host)
+        facts = self.net.server(host)
         return Interface(
             name=own,
             generation=generation,
@@ -240,6 +241,7 @@ class Tunnels:
             listen_port=listen_port,
             mtu_bytes=mtu_bytes,
             private_key=Ref("private", f"{host}/{own}"),
+            endpoint=own_endpoint(host, facts, listen_port, facts.families),
             peers=tuple(peer for peer, _ in peers),
             routes=tuple(
                 route for peer, theirs in peers for route in _routes(peer, (address, address6), theirs, mtu_bytes)

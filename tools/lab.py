@@ -156,7 +156,7 @@ def _up(wanted: _Wanted) -> None:
         raise typer.Exit(code)
     failed.unlink(missing_ok=True)
     outputs = work.outputs()
-    lab.publish_names(_names(outputs))
+    lab.publish_names(names_of(outputs))
     hosts = hosts_of(lab)
     await_birth(lab, hosts, console)
     await_page(lab, outputs, console)
@@ -253,11 +253,18 @@ def images_of(stack_file: Path) -> tuple[str, ...]:
     return tuple(sorted(wanted & RELEASES.keys())) or (default,)
 
 
-def _names(outputs: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the DNS records that the deployment asks for, as the lab's resolver takes them."""
+def names_of(outputs: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the DNS records that the deployment asks for, as the lab's resolver takes them.
+
+    A shield that is dialled by a name has the name too: in the lab no router stands before it.
+    """
     names: dict[str, list[str]] = {}
     for record in outputs["dns"]:
         names.setdefault(record["name"], []).append(record["value"])
+    for of, tunnel in outputs["tunnels"].items():
+        host, _, _ = (tunnel["endpoint"] or "").rpartition(":")
+        if any(letter.isalpha() for letter in host) and ":" not in host:
+            names.setdefault(host, list(outputs["shields"][of.partition("/")[0]].values()))
     return names
 
 

@@ -79,6 +79,7 @@ class Interface:
         listen_port: UDP.
         mtu_bytes: Of the packets inside.
         private_key: Its own key.
+        endpoint: Where those dial it who have every address family; None where nobody can.
         peers: In the order of their names.
         routes: In the order of their destinations.
     """
@@ -89,6 +90,7 @@ class Interface:
     listen_port: int
     mtu_bytes: int
     private_key: Ref
+    endpoint: Endpoint | None
     peers: tuple[Peer, ...]
     routes: tuple[Route, ...] = ()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloud_init import placeholder, render_bundle
-from cloud_init.resolve import ENDPOINTS_PATH, SCRIPT, SCRIPT_PATH, TIMER
+from cloud_init.resolve import ENDPOINTS_PATH, SCRIPT, SCRIPT_PATH, SERVICE, TIMER
 from tests.stacks import SMALLEST, changed, planned
 
 if TYPE_CHECKING:
@@ -28,10 +28,16 @@ def test_a_name_is_looked_up_by_a_timer() -> None:
     config = changed(shields__falkenstein={**SMALLEST["shields"]["falkenstein"], **NAMED})
     interface, public_key, endpoint = files(config)[ENDPOINTS_PATH].split()
     assert (interface, endpoint) == ("fs0g0", "vpn.example.com:4500")
-    assert f"PublicKey = {public_key}\n" in files(config)["/etc/wireguard/fs0g0.conf"]
+    conf = files(config)["/etc/wireguard/fs0g0.conf"]
+    assert f"PublicKey = {public_key}\n" in conf
+    assert "\nEndpoint" not in conf
+    assert f"PostUp = systemctl start --no-block {SERVICE}\n" in conf
     origin = planned(config).origins[0]
     assert TIMER in render_bundle(origin, placeholder(origin)).units
     assert not {ENDPOINTS_PATH, SCRIPT_PATH} & files().keys()
+    plain = files()["/etc/wireguard/fs0g0.conf"]
+    assert "\nEndpoint = " in plain
+    assert SERVICE not in plain
 
 
 @pytest.mark.lab

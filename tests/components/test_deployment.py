@@ -16,7 +16,7 @@ from cloud_init import RenderError
 from components import Deployment
 from plan import StackError, check, make_plan
 from tests.components.recording import Recorder, is_secret, record, run, unwrap
-from tests.stacks import changed, loaded
+from tests.stacks import SMALLEST, changed, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,6 +227,29 @@ def test_the_exports_hold_no_secret_and_no_origins_address() -> None:
     assert seen["shields"]["falkenstein"]["ipv6"].endswith("::1")
     assert seen["tunnels"]["falkenstein/fs0"]["endpoint"] == f"{seen['shields']['falkenstein']['ipv4']}:51820"
     assert seen["tunnels"]["press/fs0g0"]["endpoint"] is None
+
+
+@pytest.mark.parametrize(
+    ("said", "endpoint"),
+    [
+        ({"host": "vpn.example.com", "port": 4500}, "vpn.example.com:4500"),
+        ({"host": "2001:db8::7"}, "[2001:db8::7]:51820"),
+        ("none", None),
+    ],
+)
+def test_a_shield_behind_something_is_told_of_as_it_is_dialled(said: object, endpoint: str | None) -> None:
+    """A name or an address of the stack file stands in the outputs, not the server's own; `none` is nothing."""
+    seen: dict[str, Any] = {}
+    shields = {"falkenstein": {**SMALLEST["shields"]["falkenstein"], "wireguard": {"endpoint": said}}}
+
+    def build() -> pulumi.Output[Any]:
+        def keep(exports: dict[str, Any]) -> None:
+            seen.update(exports)
+
+        return program(changed(shields=shields))().apply(keep)
+
+    record(build)
+    assert seen["tunnels"]["falkenstein/fs0"]["endpoint"] == endpoint
 
 
 def test_a_finding_stops_everything() -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloud_init.resolve import SERVICE, TIMER
 from lab.client import until
 from tests.topologies.standing import LAPTOP
+from tools.lab import names_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +62,34 @@ def test_a_mesh_needs_no_shield(connected: Connected) -> None:
     assert connected.answer("replica", "10.0.0.3", 5432) == ""
     assert "dev fm0g0" in connected.machine("db").run(["ip", "route", "get", "10.0.0.4"], check=True).stdout
     assert counters(connected, "nuremberg")["forward_drop"] == before["forward_drop"]
+
+
+def test_a_shield_that_is_dialled_by_name_is_looked_up_until_it_is_found(connected: Connected) -> None:
+    """While no resolver knows the name the interface comes up all the same; known again, it is dialled at once."""
+    replica, own = connected.machine("replica"), f"{connected.host('nuremberg').ipv4}:51820"
+
+    def dialled() -> str:
+        return replica.run(["wg", "show", "fs1g0", "endpoints"], check=True).stdout.split()[1]
+
+    assert dialled() == own
+    assert replica.run(["systemctl", "is-active", TIMER]).stdout.strip() == "active"
+    names = names_of(connected.work.outputs())
+    connected.lab.publish_names({name: names[name] for name in names if name != "nuremberg.example.net"})
+    try:
+        unknown = ["sh", "-c", "! getent ahosts nuremberg.example.net"]
+        until(lambda: replica.run(unknown).returncode == 0 or None, 30, "the name gone")
+        replica.run(["systemctl", "restart", "wg-quick@fs1g0"], check=True)
+        assert dialled() == "(none)"
+        replica.run(["systemctl", "start", SERVICE], check=True)
+        assert dialled() == "(none)"
+        said = replica.run(["journalctl", "-u", SERVICE, "--since=-2min", "-o", "cat"], check=True).stdout
+        assert "fs1g0: nuremberg.example.net:51820 can't be looked up" in said
+    finally:
+        connected.lab.publish_names(names)
+    until(lambda: replica.run(unknown).returncode or None, 30, "the name")
+    replica.run(["systemctl", "start", SERVICE], check=True)
+    assert dialled() == own
+    until(lambda: True if replica.run(["ping", "-c1", "-W1", "10.0.1.1"]).returncode == 0 else None, 30, "the tunnel")
 
 
 def test_both_ends_use_the_smaller_mtu(connected: Connected) -> None:
