@@ -24,6 +24,7 @@ PROGRAMS = (
     "dnsmasq",
     "gpg",
     "mke2fs",
+    "mkfs.xfs",
     "mmdebstrap",
     "mount",
     "nft",

@@ -147,7 +147,14 @@ async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
             ground = await asyncio.to_thread(_make_ground, order, ledger)
             watchdog = await start_watchdog(ground.cgroup)
             stack.push_async_callback(end, watchdog)
-            world = World(ground, supply, report=order.folder / "world.json", stopped=cloud.report_stopped, news=cloud)
+            world = World(
+                ground,
+                supply,
+                report=order.folder / "world.json",
+                stopped=cloud.report_stopped,
+                was_reset=cloud.report_reset,
+                news=cloud,
+            )
             stack.push_async_callback(world.stop)
             await world.start()
             app.router.routes += fault_routes(world.faults, papers["control_token"])

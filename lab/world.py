@@ -57,6 +57,7 @@ class World:
         supply: What machines boot from.
         report: File that says where everything is, for clients of the lab.
         stopped: Told the id of a server whose machine has switched itself off.
+        was_reset: Told the id of a server whose power was cut and given back.
         news: Told how volumes and images are.
     """
 
@@ -67,6 +68,7 @@ class World:
         *,
         report: Path,
         stopped: Callable[[int], None],
+        was_reset: Callable[[int], None],
         news: DiskNews,
     ) -> None:
         self._ground = ground
@@ -76,6 +78,7 @@ class World:
         self._supply = supply
         self._report = report
         self._stopped = stopped
+        self._was_reset = was_reset
         self._servers: dict[int, Server] = {}
         self._closing = False
         self.faults = Faults(ground, self)
@@ -145,6 +148,11 @@ class World:
         except (MachineError, OSError, TimeoutError) as error:
             _log.error("image %d: %s", wish.image_id, error)
             return None
+
+    async def reset(self, server_id: int) -> None:
+        """Cut a server's power and give it back; a boot that had failed in silence is made good by the next wish."""
+        await self._servers[server_id].reset()
+        self._was_reset(server_id)
 
     @contextlib.asynccontextmanager
     async def still(self) -> AsyncIterator[None]:

@@ -3,6 +3,7 @@
 The default run has two workers. Tests that share a lab stay together on one of them, the longest of these first.
 
 The end-to-end tests run on either kind of machine: `--machines=vm` has them on virtual ones, with Debian's own kernel.
+Those that stand on such machines are then marked `vm`, and `long` as well where they say `long_on_vm`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ TOGETHER = {
     "lab_faults": "machines",
     "firewall": "firewall",
     "topologies": "deployed",
+    "machines_vm": "machines_vm",
 }
+# Deployments whose machines are what `--machines` says; the others are of one kind.
+OF_EITHER_KIND = {"deployed", "mixed"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,8 +69,14 @@ def machines(request: pytest.FixtureRequest) -> Machines:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of one lab together, begin with the longest group, and know what else the options ask for."""
     for item in items:
-        if item.get_closest_marker("births") and config.getoption("--machines") == "vm":
-            item.add_marker(pytest.mark.long)
+        if (
+            config.getoption("--machines") == "vm"
+            and item.path.parent.name == "first_light"
+            and _stands_on_machines(item)
+        ):
+            item.add_marker(pytest.mark.vm)
+            if item.get_closest_marker("long_on_vm"):
+                item.add_marker(pytest.mark.long)
         if config.getoption("--engine") == "pulumi" and item.path.parent.name == "first_light":
             item.add_marker(pytest.mark.pulumi)
         group = TOGETHER.get(item.path.parent.name)
@@ -74,6 +84,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(group))
     order = [*dict.fromkeys(TOGETHER), ""]
     items.sort(key=lambda item: order.index(name if (name := item.path.parent.name) in TOGETHER else ""))
+
+
+def _stands_on_machines(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    asked = set(item.fixturenames)
+    if hasattr(item, "callspec"):
+        asked |= {value for value in item.callspec.params.values() if isinstance(value, str)}
+    return not OF_EITHER_KIND.isdisjoint(asked) or "machines" in asked
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,7 @@
-"""What stands in the lab after `up`: its hosts as the cloud knows them, their birth, the first page, the summary."""
+"""What stands in the lab after `up`: its hosts as the cloud knows them, the first page, the summary."""
 
 from __future__ import annotations
 
-import contextlib
-import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 
     from lab.client import PlaceSpot
 
-BORN: Final = "var/lib/farshore/born"
-BIRTH_WITHIN_S: Final = 180.0
-VIRTUAL_BIRTH_WITHIN_S: Final = 420.0  # without KVM
 PAGE_WITHIN_S: Final = 60.0
 
 
@@ -82,37 +77,6 @@ def _host(account: str, server: BoundServer) -> Host:
         city=str(server.location.city),
         ipv4=str(server.public_net.ipv4.ip),
     )
-
-
-def await_birth(lab: Lab, hosts: Hosts, console: Console) -> None:
-    """Show each host until its marker is there.
-
-    Raises:
-        TimeoutError: One was not born in time; with the end of its console.
-    """
-    waiting = {host.server_name: host for host in hosts.all}
-    virtual = lab.world()["virtual"]
-    within_s = VIRTUAL_BIRTH_WITHIN_S if virtual else BIRTH_WITHIN_S
-    every_s = 2.0 if virtual else 0.1  # a virtual machine has to be asked, and its answer costs it a moment
-    deadline = time.monotonic() + within_s
-    with console.status("waiting for the hosts") as status:
-        while waiting:
-            for server, host in tuple(waiting.items()):
-                if _is_born(lab, server):
-                    console.print(f"  {host.name} ({host.city}, {host.country}) is born")
-                    del waiting[server]
-            status.update(f"waiting for {', '.join(host.name for host in waiting.values())}: cloud-init is at work")
-            if waiting and time.monotonic() > deadline:
-                server = next(iter(waiting))
-                tail = "\n".join(lab.machine(server).console.splitlines()[-15:])
-                raise TimeoutError(f"{server}: not born within {within_s:.0f} s; its console ends:\n{tail}")
-            time.sleep(every_s)
-
-
-def _is_born(lab: Lab, server: str) -> bool:
-    with contextlib.suppress(LabError, OSError):
-        return lab.machine(server).has(f"/{BORN}")
-    return False
 
 
 def await_page(lab: Lab, outputs: dict[str, Any], console: Console) -> None:

@@ -19,7 +19,8 @@ from lab.machines.recipe import RELEASES
 from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
 from plan.stack.hosts import Server
-from tools.deployment import await_birth, await_page, hosts_of, show_summary
+from tools.birth import BirthError, await_birth
+from tools.deployment import await_page, hosts_of, show_summary
 from tools.lab_faults import app as faults
 from tools.snapshot import check_source, restore_deployment, save_deployment
 from tools.workspace import ROOT, EngineError, Workspace
@@ -158,7 +159,11 @@ def _up(wanted: _Wanted) -> None:
     outputs = work.outputs()
     lab.publish_names(names_of(outputs))
     hosts = hosts_of(lab)
-    await_birth(lab, hosts, console)
+    try:
+        await_birth(lab, hosts, console)
+    except BirthError:
+        unfinished.unlink()  # all is made: what is said leads on from here, and the next `up` waits on
+        raise
     await_page(lab, outputs, console)
     unfinished.unlink()
     show_summary(name, hosts, outputs, console)

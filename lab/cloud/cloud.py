@@ -181,6 +181,19 @@ class Cloud:
                 server.running = False
         self._tell()
 
+    def report_reset(self, server_id: int) -> None:
+        """Take note that a server's power was cut and given back: one whose boot had failed in silence boots anew.
+
+        Args:
+            server_id: Of which; one that is gone by now is passed over.
+        """
+        for project in self.projects.values():
+            server = project.tables.servers.get(server_id)
+            if server is not None and server.dead:
+                server.dead = False
+                server.boot += 1
+        self._tell()
+
     def objects(self) -> dict[str, dict[str, list[str]]]:
         """Return the names of all that exists, per project and kind; kinds without any are left out."""
         return {

@@ -25,6 +25,9 @@ class Whole(Protocol):
     def servers(self) -> Mapping[int, Server]:
         """The servers that there are."""
 
+    async def reset(self, server_id: int) -> None:
+        """Cut a server's power and give it back."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EndRef:

@@ -132,7 +132,7 @@ class Faults:
     async def _begin(self, fault: Fault, refs: tuple[EndRef, ...], former: Active | None) -> None:
         match fault:
             case Reset():
-                await self._server(refs[0]).reset()
+                await self._world.reset(self._server(refs[0]).wish.server_id)
             case Reboot():
                 await self._inside(refs[0])[0].reboot()
             case CutPower():

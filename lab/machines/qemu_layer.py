@@ -4,7 +4,7 @@
 |---|---|
 | `lab-agent.service`, on a virtio-serial port | the lab runs programs in the machine whatever its firewall says |
 | no boot loader, no partition table | QEMU loads Debian's kernel itself; half a minute less where there is no KVM |
-| an initramfs with the disk's drivers alone | as above |
+| an initramfs with the drivers of disk and network card alone | as above |
 | the kernel's `mitigations`, KASLR, audit, AppArmor are off | as above (`KERNEL_ARGUMENTS`) |
 | housekeeping timers and unused mounts masked | as above (`MASKED_UNITS`) |
 | the clock is trusted unseen, where there is no KVM | an emulated processor fails the kernel's clock tests under load |
@@ -66,7 +66,9 @@ EMULATED_ARGUMENTS: Final = ("clocksource=tsc", "no_timer_check", "tsc=reliable"
 # Read when the kernel package is installed, so they come first.
 INITRAMFS_FILES: Final = {
     "etc/initramfs-tools/conf.d/lab": "MODULES=list\nCOMPRESS=zstd\nRESUME=none\n",
-    "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\n",
+    # The network card comes before the first process, as from Debian's own initramfs: cloud-init looks for one at its
+    # start and waits for none, and a machine whose card comes later is born without its user data.
+    "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\nvirtio_net\next4\n",
 }
 
 _AGENT_HOME: Final = "usr/lib/lab/agent"

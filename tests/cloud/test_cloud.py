@@ -197,6 +197,22 @@ def test_a_late_report_does_not_stop_a_newer_boot(cloud: Cloud, a: Client) -> No
     assert [wish.running for wish in cloud.wishes()] == [False]
 
 
+def test_a_reset_behind_the_apis_back_makes_a_failed_boot_good(cloud: Cloud, a: Client, b: Client) -> None:
+    """The world reports it; a server that runs is not booted again for it, and one that is gone is no error."""
+    other = b.server()
+    cloud.settings.no_boot = True
+    dead = a.server()
+    cloud.settings.no_boot = False
+    before = {wish.server_id: (wish.running, wish.boot) for wish in cloud.wishes()}
+    assert before == {other: (True, 1), dead: (False, 1)}
+    for number in (other, dead, dead + 100):
+        cloud.report_reset(number)
+    assert {wish.server_id: (wish.running, wish.boot) for wish in cloud.wishes()} == {
+        other: (True, 1),
+        dead: (True, 2),
+    }
+
+
 def test_objects_names_everything_that_exists(cloud: Cloud, a: Client) -> None:
     """An empty project is an empty mapping, so that a test sees at a glance that all is gone."""
     assert cloud.objects() == {"a": {}, "b": {}}

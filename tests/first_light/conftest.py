@@ -11,7 +11,7 @@ import pytest
 
 from lab.machines.recipe import UBUNTU_24_04
 from tests.first_light.deployed import EACH, Deployed, both_releases, farshore, lab_name
-from tests.first_light.provided import provide
+from tests.first_light.provided import provide, up
 from tests.first_light.watching import Watcher
 from tests.machines.releases import require
 
@@ -53,32 +53,29 @@ def deployed(watched: tuple[Deployed, Watcher]) -> Deployed:
 
 
 @pytest.fixture(scope="session")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def mixed(tmp_path_factory: pytest.TempPathFactory, machines: Machines) -> Iterator[Deployed]:
     """Deploy hosts of both releases; those that `deployed` has as well are of the newer one here."""
     name, stack_file = lab_name("fx"), tmp_path_factory.mktemp("mixed") / "Pulumi.mixed.yaml"
     stack_file.write_text(both_releases(), encoding="utf-8")
     try:
-        yield _deploy(name, stack_file)
+        yield Deployed(name, up(name, machines, "--stack-file", str(stack_file)))
     finally:
         farshore("lab", "down", "--name", name)
 
 
 @pytest.fixture(scope="session")
 def noble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """Deploy hosts of Ubuntu beside hosts of the default image, where Ubuntu's archive can be reached."""
+    """Deploy hosts of Ubuntu beside hosts of the default image, where Ubuntu's archive can be reached.
+
+    Under systemd-nspawn, whatever `--machines` says: the lab has no kernel of Ubuntu's.
+    """
     require(UBUNTU_24_04)
     name, stack_file = lab_name("fu"), tmp_path_factory.mktemp("noble") / "Pulumi.noble.yaml"
     stack_file.write_text(both_releases("ubuntu-24.04"), encoding="utf-8")
     try:
-        yield _deploy(name, stack_file)
+        yield Deployed(name, up(name, "nspawn", "--stack-file", str(stack_file)))
     finally:
         farshore("lab", "down", "--name", name)
-
-
-def _deploy(name: str, stack_file: Path) -> Deployed:
-    done = farshore("lab", "up", "--name", name, "--stack-file", str(stack_file))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Deployed(name, done.stdout + done.stderr)
 
 
 @pytest.fixture(params=EACH)

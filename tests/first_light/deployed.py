@@ -31,7 +31,7 @@ PAGE = "hello from the far shore"
 # The deployments, by the release of their `falkenstein` and `press`. Ubuntu's is asked for by name: make test-long.
 EACH = [
     pytest.param("deployed", id="debian-12"),
-    pytest.param("mixed", id="debian-13"),
+    pytest.param("mixed", id="debian-13", marks=pytest.mark.long_on_vm),
     pytest.param("noble", id="ubuntu-24.04", marks=pytest.mark.long),
 ]
 

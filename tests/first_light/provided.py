@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ROOMS: Final = ("plan", "cloud_init", "components", "lab", "tools", "examples")
 _FILES: Final = ("__main__.py", "Pulumi.yaml", "Pulumi.lab.yaml", "requirements.txt")
-_UP_WITHIN_S: Final = {"nspawn": 400.0, "vm": 700.0}
+_UP_WITHIN_S: Final = {"nspawn": 400.0, "vm": 1200.0}
 
 
 def up(name: str, machines: Machines, *more: str) -> str:

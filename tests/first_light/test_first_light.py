@@ -10,7 +10,7 @@ import pytest
 from hcloud import Client
 
 from lab.client import until
-from tests.first_light.deployed import PAGE, Deployed, redo_firewall, undo_firewall
+from tests.first_light.deployed import PAGE, Deployed, farshore, redo_firewall, undo_firewall
 
 if TYPE_CHECKING:
     from hcloud.firewalls import BoundFirewall, FirewallResource
@@ -168,6 +168,17 @@ class TestScan:
     def test_both_layers(self, deployed: Deployed) -> None:
         """80 and 443 at the shield, nothing at the origin."""
         assert self.open_ports(deployed) == {"falkenstein": {80, 443}, "press": set()}
+
+    def test_the_command_shows_it(self, deployed: Deployed) -> None:
+        """`farshore lab scan` looks at every port: two of the shield's are open, and none of the origin's."""
+        opened = {}
+        for name in ("falkenstein", "press"):
+            done = farshore("lab", "scan", "--name", deployed.name, name)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert f"Nmap scan report for {deployed.host(name).ipv4}" in done.stdout
+            opened[name] = {int(port) for port in re.findall(r"^(\d+)/tcp +open ", done.stdout, re.MULTILINE)}
+            assert "Not shown: 6553" in done.stdout or "All 65535 scanned ports" in done.stdout
+        assert opened == {"falkenstein": {80, 443}, "press": set()}
 
     def test_the_cloud_firewall_alone(self, deployed: Deployed) -> None:
         """The same with the guests' nftables flushed."""

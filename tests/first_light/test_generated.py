@@ -80,10 +80,12 @@ def read(deployed: Deployed, files: dict[str, str]) -> tuple[int, str, str]:
             entry.size, entry.mode = len(body), 0o600
             archive.addfile(entry, io.BytesIO(body))
     given = base64.b64encode(packed.getvalue()).decode()
-    done = deployed.machine("falkenstein").run(["unshare", "--net", "--mount", "sh", "-c", SCRIPT], given=given)
+    script = ["unshare", "--net", "--mount", "sh", "-c", SCRIPT]
+    done = deployed.machine("falkenstein").run(script, given=given, within_s=600)
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.long_on_vm
 def test_every_parser_takes_any_stack_file(either: Deployed) -> None:
     """A few stack files in every run."""
     files = files_of(6)
@@ -97,6 +99,7 @@ def test_every_parser_takes_many_stack_files(either: Deployed) -> None:
     assert read(either, files) == (0, f"{len(files)} files\n", "")
 
 
+@pytest.mark.long_on_vm
 def test_every_parser_says_no(either: Deployed) -> None:
     """The twin: a description that got out of its comment is refused, and named."""
     broken = {

@@ -72,6 +72,7 @@ def test_either_release_stands_before_either(pair: Deployed, shield: str, domain
     until(lambda: True if PAGE in pair.fetch(url, *through) else None, 30.0, f"the page at {url} through {shield}")
 
 
+@pytest.mark.long_on_vm
 def test_a_host_of_one_release_is_told_nothing_of_the_other(mixed: Deployed) -> None:
     """Masked on Debian 13 are the sockets that it offers SSH on; Debian 12 has no such units, and is told of none."""
     asked = ["systemctl", "is-enabled", "sshd-unix-local.socket"]
@@ -80,6 +81,7 @@ def test_a_host_of_one_release_is_told_nothing_of_the_other(mixed: Deployed) -> 
         assert mixed.machine(name).run(asked).stdout.strip() == told, name
 
 
+@pytest.mark.long_on_vm
 @pytest.mark.parametrize("name", ["falkenstein", "press"])
 def test_on_debian_13_sshd_listens_on_its_port_alone(mixed: Deployed, name: str) -> None:
     """No socket of systemd's generator leads past nftables; the twin: the generator is there and makes one."""

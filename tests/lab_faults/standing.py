@@ -152,6 +152,10 @@ class Standing:
         """The servers that there are."""
         return self._servers
 
+    async def reset(self, server_id: int) -> None:
+        """Cut a server's power and give it back."""
+        await self._servers[server_id].reset()
+
     @property
     def router(self) -> str:
         """The router's namespace."""

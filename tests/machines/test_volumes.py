@@ -81,6 +81,14 @@ def test_a_volume_is_a_disk_that_outlives_its_server(
     until(lambda: not file.exists() or None, 20, "the file gone")
 
 
+def test_a_volume_comes_with_xfs_where_that_is_asked_for(somebody: Customer, order: Callable[..., MachineSpot]) -> None:
+    """It is xfs and nothing else; mounted is shown where the kernel is Debian's: tests/machines_vm/test_volumes.py."""
+    machine = order("vol-xfs")
+    volume = make_volume(somebody, "other", server=int(machine.name), format="xfs")
+    asked = f"blockdev --getsize64 {volume['linux_device']}; blkid -o value -s TYPE {volume['linux_device']}"
+    assert on(machine, asked).split() == [str(10 * GIB), "xfs"]
+
+
 @pytest.mark.long
 def test_an_automounted_volume_is_there_after_a_reboot(somebody: Customer, order: Callable[..., MachineSpot]) -> None:
     """Below /mnt, by a line of fstab; one that is not automounted stays a bare device."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Return a lab whose machines are virtual ones."""
-    started = Lab.start(lab_name("v"), tmp_path_factory.mktemp("lab"), machines="qemu")
+    # An image may have to be built first, or be waited for, if another worker builds it.
+    started = Lab.start(lab_name("v"), tmp_path_factory.mktemp("lab"), machines="qemu", within_s=600)
     yield started
     started.stop()
 

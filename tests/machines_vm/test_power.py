@@ -1,6 +1,6 @@
 """Power: what is kept on a virtual machine's disk, and what is lost with its memory.
 
-One machine for all, in the order of this file: the last test deletes it.
+That a machine switches itself off, and leaves nothing when it is deleted, is shown on a copy: `test_snapshot`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import cgroups
 from lab.client import until
 
 if TYPE_CHECKING:
-    from lab.client import Lab, MachineSpot
+    from lab.client import MachineSpot
     from tests.machines.ordering import Customer
 
 pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.xdist_group("machines_vm")]
@@ -67,18 +66,3 @@ def test_a_reboot_keeps_the_disk_and_nothing_of_the_kernels(machine: MachineSpot
     booted_anew(machine, pid)
     assert read(machine, "/root/rebooted") == "written\n"
     assert machine.run(["ip", "link", "show", "left0"]).returncode != 0
-
-
-def test_a_machine_that_switches_itself_off_stays_off_and_leaves_nothing_when_deleted(
-    machine: MachineSpot, somebody: Customer, lab: Lab
-) -> None:
-    """`poweroff` shows at the API; the console stays to be read until the server is deleted."""
-    machine.run(["systemctl", "poweroff"])
-    until(lambda: somebody.server(machine)["status"] == "off" or None, 60, "the server off")
-    assert machine.leader_pid is None
-    disk, cgroup = lab.folder / "run/disks" / machine.name, cgroups.cgroup_root() / f"fs-{lab.name}/m{machine.name}"
-    assert disk.is_dir()
-    assert cgroups.is_empty(cgroup)
-    assert cgroup.is_dir()
-    somebody.delete(machine)
-    until(lambda: None if disk.exists() or cgroup.exists() else True, 15, "everything of the server gone")

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.xdist_group("machines
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Return a lab that has Debian 13 ready, and nothing else."""
     started = Lab.start(
-        lab_name("w"), tmp_path_factory.mktemp("lab"), machines="qemu", releases=("debian-13",), within_s=600
+        lab_name("n"), tmp_path_factory.mktemp("lab"), machines="qemu", releases=("debian-13",), within_s=600
     )
     yield started
     started.stop()
@@ -42,6 +42,7 @@ def machine(lab: Lab) -> MachineSpot:
     return ordered
 
 
+@pytest.mark.long
 def test_debian_13_is_born_from_its_user_data(machine: MachineSpot) -> None:
     """cloud-init found the datasource by SMBIOS alone and had no complaint; no unit has failed."""
     assert machine.wait_born() == {"datasource": "DataSourceHetzner", "errors": []}
@@ -50,6 +51,7 @@ def test_debian_13_is_born_from_its_user_data(machine: MachineSpot) -> None:
     assert said(machine, "systemctl", "list-units", "--failed", "--plain", "--no-legend") == ""
 
 
+@pytest.mark.long
 def test_its_kernel_is_its_releases(machine: MachineSpot) -> None:
     """The one that QEMU was given is the one that is installed on its disk."""
     package = "linux-image-" + said(machine, "uname", "-r")
@@ -57,6 +59,7 @@ def test_its_kernel_is_its_releases(machine: MachineSpot) -> None:
     assert said(machine, "dpkg-query", "-W", "-f", "${db:Status-Status}", package) == "installed"
 
 
+@pytest.mark.long
 def test_its_kernels_wireguard_carries_a_packet(machine: MachineSpot) -> None:
     """Two interfaces in two namespaces shake hands, with no program in user space."""
     _, received, sent = said(machine, "sh", "-c", CARRIES_A_PACKET).split()
@@ -65,6 +68,7 @@ def test_its_kernels_wireguard_carries_a_packet(machine: MachineSpot) -> None:
     assert machine.run(["pgrep", "wireguard-go"]).returncode == 1
 
 
+@pytest.mark.long
 def test_its_nftables_reads_our_shape_by_its_own_kernel(machine: MachineSpot) -> None:
     """What the lab's own kernel may hide: a verdict map on the state, notrack, interval sets; the twin is refused."""
     rules = """table inet probe {

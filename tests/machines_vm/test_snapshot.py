@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import cgroups
 from lab.client import Lab, LabError, until
 from lab.door import DoorError
 from lab.internet.flows import Flow, read_flows
@@ -119,6 +120,23 @@ def test_the_two_go_apart(again: Lab, machine: MachineSpot) -> None:
     """What one writes after the snapshot the other does not have."""
     again.machine(machine.name).run(["touch", "/root/other"], check=True)
     assert machine.run(["test", "-e", "/root/other"]).returncode == 1
+
+
+def test_it_switches_itself_off_and_leaves_nothing_when_deleted(again: Lab, machine: MachineSpot) -> None:
+    """`poweroff` shows at the API; the console stays to be read until the server is deleted. The first goes on."""
+    other, somebody = again.machine(machine.name), Customer(lab=again, token=again.tokens["lab"])
+    other.run(["systemctl", "poweroff"])
+    until(lambda: somebody.server(other)["status"] == "off" or None, 120, "the server off")
+    assert other.leader_pid is None
+    disk = again.folder / "run/disks" / other.name
+    cgroup = cgroups.cgroup_root() / f"fs-{again.name}/m{other.name}"
+    assert disk.is_dir()
+    assert cgroups.is_empty(cgroup)
+    assert cgroup.is_dir()
+    assert other.console
+    somebody.delete(other)
+    until(lambda: None if disk.exists() or cgroup.exists() else True, 15, "everything of the server gone")
+    assert machine.leader_pid is not None
 
 
 def test_a_snapshot_that_fails_leaves_the_lab_running(lab: Lab, machine: MachineSpot, tmp_path: Path) -> None:

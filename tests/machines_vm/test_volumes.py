@@ -6,8 +6,9 @@ import asyncio
 import os
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from qemu.qmp import QMPClient
@@ -15,8 +16,11 @@ from qemu.qmp import QMPClient
 from lab.client import until
 from lab.machines.driver import Disk
 from lab.machines.qemu_disks import grow, plug_in, pull_out, render_controller, render_disk, settle
+from tests.machines.ordering import packed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.client import Lab, MachineSpot
     from tests.machines.ordering import Customer
 
@@ -35,6 +39,11 @@ def test_a_disk_is_told_to_qemu_by_its_serial() -> None:
     block, device = render_disk(Disk(volume_id=7, file=Path("/lab,1/7.raw"), size_bytes=10 * GIB))[1::2]
     assert '"filename": "/lab,1/7.raw"' in block
     assert '"vendor": "HC", "product": "Volume", "serial": "7"' in device
+
+
+def gone(there: Callable[[Any], bool], what: object) -> bool | None:
+    """Return true once something is not there."""
+    return not there(what) or None
 
 
 async def asked(qmp: QMPClient, command: str, of: str) -> list[object]:
@@ -103,13 +112,42 @@ def test_a_volume_comes_and_goes_while_the_machine_runs(machine: MachineSpot, so
     image = somebody.ask("POST", f"/servers/{machine.name}/actions/create_image")["image"]
     assert somebody.ask("GET", f"/images/{image['id']}")["image"]["status"] == "available"
     assert (lab.folder / f"run/images/{image['id']}/disk.qcow2").is_file()
+    other = somebody.ask("POST", "/volumes", {"name": "x", "size": 10, "server": int(machine.name), "format": "xfs"})
+    xfs = other["volume"]["linux_device"]
+    until(lambda: machine.has(xfs) or None, 30, "the other device")
+    on(machine, f"mount {xfs} /mnt; echo too >/mnt/kept; sync /mnt/kept")
+    assert on(machine, "findmnt -no FSTYPE /mnt") == "xfs"
     pid = machine.leader_pid
     somebody.act(machine, "reset")
     until(lambda: machine.leader_pid not in {None, pid} or None, 30, "another process")
     machine.wait_born()
     assert on(machine, f"cat {folder}/kept") == "mine"
-    somebody.ask("POST", f"/volumes/{volume['id']}/actions/detach")
-    until(lambda: not machine.has(device) or None, 30, "the device gone")
-    somebody.ask("DELETE", f"/volumes/{volume['id']}")
-    until(lambda: not (lab.folder / f"run/volumes/{volume['id']}.raw").exists() or None, 20, "the file gone")
+    assert on(machine, f"mount {xfs} /mnt; cat /mnt/kept") == "too"
+    on(machine, "umount /mnt")
+    for number, name in ((volume["id"], device), (other["volume"]["id"], xfs)):
+        somebody.ask("POST", f"/volumes/{number}/actions/detach")
+        until(partial(gone, machine.has, name), 30, "the device gone")
+        somebody.ask("DELETE", f"/volumes/{number}")
+        until(partial(gone, Path.exists, lab.folder / f"run/volumes/{number}.raw"), 20, "the file gone")
+    somebody.ask("DELETE", f"/images/{image['id']}")
+
+
+@pytest.mark.lab
+@pytest.mark.vm
+@pytest.mark.long
+def test_a_virtual_machine_made_from_a_snapshot_has_the_disk_as_it_was(
+    machine: MachineSpot, somebody: Customer
+) -> None:
+    """Another machine, with another id, name and host key: cloud-init knows it is new, and applies its user data."""
+    on(machine, "echo mine >/root/snapped; sync /root/snapped /root")
+    image = somebody.ask("POST", f"/servers/{machine.name}/actions/create_image", {"description": "kept"})["image"]
+    on(machine, "echo late >/root/snapped")
+    other = somebody.order("copied", packed("write_files:\n- path: /born2\n  content: anew\n"), image=image["id"])
+    assert other.wait_born() == {"datasource": "DataSourceHetzner", "errors": []}
+    assert on(other, "cat /root/snapped /born2 /etc/hostname").split() == ["mine", "anew", "copied"]
+    assert on(other, "cat /run/cloud-init/.instance-id") == other.name
+    key = "cat /etc/ssh/ssh_host_ed25519_key.pub"
+    assert on(other, key) != on(machine, key)
+    assert on(machine, "cat /root/snapped") == "late"
+    somebody.delete(other)
     somebody.ask("DELETE", f"/images/{image['id']}")
