@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from plan.interfaces import ANYWHERE, mtu_of, own_endpoint, shield_interface, shield_port
 from plan.model import Device, DeviceTunnel, Peer, Ref
+from plan.resolvers import resolvers_at
 from plan.stack import Operator
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def make_device(name: str, net: Topology, tunnels: Tunnels, forwards: tuple[Flow
         masquerades=tuple(lan.network for lan in lans if lan.nat),
         until=known.until if isinstance(known, Operator) else None,
         description=known.description,
+        takes_commands=not isinstance(known, Operator) or known.system == "linux",
     )
 
 
@@ -59,6 +61,6 @@ def _tunnel(name: str, shield: str, net: Topology, tunnels: Tunnels) -> DeviceTu
             endpoint=own_endpoint(shield, near, shield_port(near, generation), near.families),
             keepalive_s=known.keepalive_s or None,
         ),
-        dns=known.dns if isinstance(known, Operator) else (),
+        dns=resolvers_at(net, name, shield) if isinstance(known, Operator) else (),
         mtu_bytes=min(known.mtu_bytes, mtu_of(near)),
     )

@@ -55,6 +55,7 @@ def add(
         list[str] | None, typer.Option(help="press, press/web, press/ssh or a LAN; again for more.")
     ] = None,
     tunnel: Annotated[Literal["split", "full"], typer.Option(help="full: everything goes through.")] = "split",
+    system: Annotated[Literal["any", "linux"], typer.Option(help="linux: a file for wg-quick, and no app.")] = "any",
     dns: Annotated[list[str] | None, typer.Option(help="Resolver while connected; full needs one.")] = None,
     shields: Annotated[list[str] | None, typer.Option("--shield", help="Which to dial; all by default.")] = None,
     until: Annotated[
@@ -72,7 +73,7 @@ def add(
     shared = preshared_key()["private"] if psk else None
     entry = CommentedMap(public_key=keys["public"], tunnel=tunnel)
     day = until and DoubleQuotedScalarString(f"{until:%Y-%m-%d}")  # unquoted, Pulumi would hand over a time
-    said = {"reach": reach, "dns": dns, "shields": shields, "until": day}
+    said = {"system": None if system == "any" else system, "reach": reach, "dns": dns, "shields": shields, "until": day}
     entry |= {key: value for key, value in said.items() if value}
     for file in (into / f"{name}-{shield}.conf" for shield in outputs["shields"]):
         if file.exists():
