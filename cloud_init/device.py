@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 PRIVATE_KEY: Final = "PrivateKey = <made on this device>"
 PRESHARED_KEY: Final = "PresharedKey = <given to this device>"
 TABLE: Final = "farshore_gateway"
+GUARD_TABLE: Final = "farshore_names"
+# Routes that are narrower than a full tunnel's lead past it: to the resolver in a household's router, for example. What
+# WireGuard itself sends carries wg-quick(8)'s mark. 853 is DNS over TLS; DNS over HTTPS can't be told from the rest.
+_GUARD: Final = (
+    f"PostUp = nft 'add table inet {GUARD_TABLE}'",
+    f"PostUp = nft 'add chain inet {GUARD_TABLE} out {{ type filter hook output priority filter; }}'",
+    (
+        f'PostUp = nft \'add rule inet {GUARD_TABLE} out meta mark 0 oifname != {{ "lo", "%i" }} '
+        "meta l4proto { tcp, udp } th dport { 53, 853 } counter reject with icmpx admin-prohibited'"
+    ),
+    f"PostDown = nft 'delete table inet {GUARD_TABLE}'",
+)
 
 
 def render_device(device: Device, tunnel: DeviceTunnel, material: Material) -> str:
@@ -41,6 +53,8 @@ def render_device(device: Device, tunnel: DeviceTunnel, material: Material) -> s
         lines.append(f"DNS = {', '.join(str(address) for address in tunnel.dns)}")
     if device.kind == "gateway":
         lines += _gateway(device)
+    elif device.takes_commands and tunnel.dns and any(net.prefixlen == 0 for net in peer.allowed_ips):
+        lines += _GUARD
     lines += ["", "[Peer]", f"PublicKey = {material.key(peer.public_key)}"]
     if peer.preshared_key is not None:
         lines.append(PRESHARED_KEY)

@@ -15,6 +15,7 @@ from plan.model import Device, DeviceTunnel
 from plan.model.refs import Ref
 from plan.model.wireguard import Peer
 from plan.ports import shield_interface, shield_port
+from plan.resolvers import resolvers_at
 from plan.stack.devices import Operator
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def make_device(name: str, net: Topology, tunnels: Tunnels, forwards: tuple[Flow
         masquerades=tuple(lan.network for lan in lans if lan.nat),
         until=known.until if isinstance(known, Operator) else None,
         description=known.description,
+        takes_commands=not isinstance(known, Operator) or known.system == "linux",
     )
 
 
@@ -64,6 +66,6 @@ def _tunnel(name: str, shield: str, net: Topology, tunnels: Tunnels) -> DeviceTu
             endpoint=own_endpoint(shield, near, shield_port(near, generation), near.families),
             keepalive_s=known.keepalive_s or None,
         ),
-        dns=known.dns if isinstance(known, Operator) else (),
+        dns=resolvers_at(net, name, shield) if isinstance(known, Operator) else (),
         mtu_bytes=min(known.mtu_bytes, mtu_of(near)),
     )

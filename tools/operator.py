@@ -28,6 +28,7 @@ def add(
         list[str] | None, typer.Option(help="press, press/web, press/ssh or a LAN; again for more.")
     ] = None,
     tunnel: Annotated[Literal["split", "full"], typer.Option(help="full: everything goes through.")] = "split",
+    system: Annotated[Literal["any", "linux"], typer.Option(help="linux: a file for wg-quick, and no app.")] = "any",
     dns: Annotated[list[str] | None, typer.Option(help="Resolver while connected; full needs one.")] = None,
     shields: Shields = None,
     until: Annotated[
@@ -39,7 +40,7 @@ def add(
     """Make a device's key on this machine, write its public half into the stack file, and show its files once."""
     entry = CommentedMap(tunnel=tunnel)
     day = until and DoubleQuotedScalarString(f"{until:%Y-%m-%d}")  # unquoted, Pulumi would hand over a time
-    said = {"reach": reach, "dns": dns, "shields": shields, "until": day}
+    said = {"system": None if system == "any" else system, "reach": reach, "dns": dns, "shields": shields, "until": day}
     entry |= {key: value for key, value in said.items() if value}
     with refusing():
         target = find_target(stack, config_file, lab)

@@ -145,6 +145,7 @@ class Device:
         masquerades: LANs behind it that know no way back.
         until: Last day on which it is let in.
         description: For people.
+        takes_commands: Its file may have commands, which wg-quick(8) runs; apps refuse such a file.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Device:
     masquerades: tuple[Network, ...] = ()
     until: date | None = None
     description: str | None = None
+    takes_commands: bool = False
 
     def references(self) -> tuple[Ref, ...]:
         """Return everything that its files say of hosts, in order and once."""

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from plan.addresses import unique_local_prefix
 from plan.faults import Fault
 from plan.interfaces import Tunnels
-from plan.passages import SHIELDS, SSH, SSH_PORT, single, targets_of
+from plan.passages import SHIELDS, SSH, SSH_PORT, targets_of
 from plan.ports import FIRST_GENERATION
+from plan.resolvers import is_inside, resolvers_at
 from plan.stack import Stack
 from plan.stack.hosts import Endpoint
 from plan.topology import Topology, mesh_pairs
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from plan.rules.draft import Draft
+    from plan.stack.devices import Operator
     from plan.stack.hosts import Origin, Server, Shield
 
 M = TypeVar("M", bound=BaseModel)
@@ -145,30 +147,49 @@ def _way(net: Topology, where: str, source: str, owner: str) -> Iterator[Fault]:
 
 def _operators(net: Topology) -> Iterator[Fault]:
     for name, operator in net.operators.items():
-        where = f"farshore:operators.{name}"
-        inside = []
         for wanted in operator.reach:
             for target in targets_of(net, wanted):
-                yield from _reach(net, f"{where}.reach", name, wanted, target.owner)
-                if target.ports in {(), (53,)}:
-                    own = (net.lans[target.name].network,) if target.lan else single(*net.addresses(target.owner))
-                    inside += list(own)
-        if operator.tunnel == "full" and not operator.dns:
+                yield from _reach(net, f"farshore:operators.{name}.reach", name, wanted, target.owner)
+        yield from _resolvers(net, name, operator)
+
+
+def _resolvers(net: Topology, name: str, operator: Operator) -> Iterator[Fault]:
+    """Judge the resolvers of one operator: each can be asked somewhere, and by a full tunnel some at every shield."""
+    where = f"farshore:operators.{name}.dns"
+    if operator.tunnel == "full" and not operator.dns:
+        yield Fault(
+            where,
+            "nothing, with a full tunnel",
+            "the resolvers to ask through it",
+            "name some: the device's own would be asked in clear, or not at all",
+        )
+    answering = {shield: resolvers_at(net, name, shield) for shield in net.shields_of(name)}
+    if not answering:
+        return  # its shields are named wrongly, which is another fault
+    dead = [address for address in operator.dns if not any(address in found for found in answering.values())]
+    for address in dead:
+        if is_inside(net, address):
             yield Fault(
-                f"{where}.dns",
-                "nothing, with a full tunnel",
-                "the resolvers to ask through it",
-                "name some: the device's own would be asked in clear, or not at all",
+                where,
+                f"{address}, which is inside and which {name} may not ask",
+                "a resolver that it can reach",
+                "add its service on port 53, or its LAN, to reach",
             )
-        for address in operator.dns:
-            ours = [net.stack.network, net.stack.network6, *(lan.network for lan in net.lans.values())]
-            if any(address in network for network in ours) and not any(address in network for network in inside):
-                yield Fault(
-                    f"{where}.dns",
-                    f"{address}, which is inside and which {name} may not ask",
-                    "a resolver that it can reach",
-                    "add its service on port 53, or its LAN, to reach",
-                )
+        else:
+            yield Fault(
+                where,
+                f"{address}, a private address to which no full tunnel leads",
+                "a resolver on the Internet or one of ours",
+                "name another",
+            )
+    for shield, found in answering.items():
+        if operator.tunnel == "full" and len(dead) < len(operator.dns) and not found:
+            yield Fault(
+                where,
+                f"none that {name} can ask at {shield}, with a full tunnel",
+                "one at each shield that it dials",
+                f"add one, or name its shields without {shield}",
+            )
 
 
 def _reach(net: Topology, where: str, operator: str, wanted: str, owner: str) -> Iterator[Fault]:

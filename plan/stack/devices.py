@@ -46,13 +46,17 @@ class Operator(Device):
     Args:
         tunnel: `split`: only what `reach` names goes through; `full`: everything does, and leaves by the shield.
         reach: What it may reach: `press` (all its services), `press/web`, `press/ssh`, or the name of a LAN.
-        dns: Resolvers that the device asks while it is connected; `full` needs some.
+        dns: Resolvers that the device asks while it is connected; `full` needs some. One of ours is asked at the
+            shields through which `reach` leads to it.
+        system: What it runs. `linux`: its file has commands of wg-quick(8), and under a full tunnel no name is asked
+            past it. `any`: no commands, which apps on phones, macOS and Windows refuse; they see to that themselves.
         until: Last day on which it is let in; afterwards it is left out of every plan.
     """
 
     tunnel: Literal["split", "full"] = "split"
     reach: Names = ()
     dns: tuple[Address, ...] = ()
+    system: Literal["any", "linux"] = "any"
     until: Day | None = None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cloud_init import Material, render_device
 from cloud_init.device import PRESHARED_KEY, PRIVATE_KEY
 from plan.model.refs import Ref
@@ -18,9 +20,9 @@ MATERIAL = Material(
 )
 
 
-def file_of(name: str, shield: str) -> str:
-    """Return the file of a device for one shield."""
-    device = next(one for one in planned(whole()).devices if one.name == name)
+def file_of(name: str, shield: str, **values: Any) -> str:
+    """Return the file of a device for one shield, of the whole stack with changes."""
+    device = next(one for one in planned(whole(**values)).devices if one.name == name)
     tunnel = next(one for one in device.tunnels if one.shield == shield)
     return render_device(device, tunnel, MATERIAL)
 
@@ -52,6 +54,21 @@ def test_a_full_tunnel_carries_everything_and_asks_its_own_resolvers() -> None:
     assert "AllowedIPs = 0.0.0.0/0, ::/0" in lines
     assert "DNS = 192.0.2.53" in lines
     assert not any(line.startswith("DNS") for line in file_of("laptop", "falkenstein").splitlines())
+
+
+def test_under_a_full_tunnel_no_name_is_asked_past_it() -> None:
+    """A file for wg-quick(8) refuses it; an app's has no commands, and neither has one that leads only inside."""
+    phone = whole()["operators"]["phone"]
+    guarded = file_of("phone", "falkenstein", operators={"phone": {**phone, "system": "linux"}}).splitlines()
+    (rule,) = [line for line in guarded if "add rule" in line]
+    assert rule == (
+        'PostUp = nft \'add rule inet farshore_names out meta mark 0 oifname != { "lo", "%i" } '
+        "meta l4proto { tcp, udp } th dport { 53, 853 } counter reject with icmpx admin-prohibited'"
+    )
+    assert "PostDown = nft 'delete table inet farshore_names'" in guarded
+    assert "PostUp" not in file_of("phone", "falkenstein")
+    split = {**phone, "system": "linux", "tunnel": "split"}
+    assert "PostUp" not in file_of("phone", "falkenstein", operators={"phone": split})
 
 
 def test_a_gateway_forwards_what_is_named_and_drops_the_rest_of_the_tunnel() -> None:

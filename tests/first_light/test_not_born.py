@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,12 +24,8 @@ def dead() -> Iterator[Deployed]:
     folder = ROOT / ".lab" / name
     lab = Lab.start(name, folder, accounts=("edge", "vault"))
     try:
-        request = urllib.request.Request(  # noqa: S310 - the lab's own address on the loopback interface
-            f"{lab.control}/faults",
-            data=json.dumps({"method": "POST", "path": "/servers", "account": "vault", "no_boot": True}).encode(),
-            headers={"Authorization": f"Bearer {lab.control_token}"},
-        )
-        urllib.request.urlopen(request).close()  # noqa: S310 - as above
+        fault = {"method": "POST", "path": "/servers", "account": "vault", "no_boot": True}
+        lab.door.ask("POST", "faults", fault)
         yield Deployed(name, "")
     finally:
         lab.stop()

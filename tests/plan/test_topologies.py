@@ -298,6 +298,19 @@ def test_more_peers_than_the_provider_has_rules_for_are_left_to_nftables() -> No
     assert check(many) == check(few) == ()
 
 
+def test_a_resolver_is_named_where_it_answers() -> None:
+    """`db` is behind one of the two shields: at the other its resolver would be dead, and the device keeps its own."""
+    names = {"pg": {"port": 5432}, "names": {"port": 53, "protocol": "udp", "from": []}}
+    tablet = {"slot": 202, "public_key": key(4), "reach": ["db/names"], "dns": ["10.0.0.3", "192.0.2.53"]}
+    plan = planned(whole(origins__db={**PRESS, "slot": 3, "services": names}, meshes={}, operators={"tablet": tablet},
+                         origins__replica=None))  # fmt: skip
+    (device,) = [one for one in plan.devices if one.name == "tablet"]
+    assert {tunnel.shield: tunnel.dns for tunnel in device.tunnels} == {
+        "falkenstein": (ip_address("10.0.0.3"), ip_address("192.0.2.53")),
+        "ashburn": (ip_address("192.0.2.53"),),
+    }
+
+
 @pytest.mark.parametrize(
     ("config", "fault"),
     [
