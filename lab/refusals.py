@@ -80,7 +80,9 @@ def take_port(port: int) -> socket.socket:
     try:
         return listening_socket(port)
     except OSError as error:
-        raise RefusalError(f"port: {port} ({error.strerror}), allowed: a free one, or 0 to have one chosen") from error
+        # Python's own text repeats where it tried to bind.
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise RefusalError(f"port: {port} ({reason}), allowed: a free one, or 0 to have one chosen") from error
 
 
 def check_machine(*, virtual: bool = False) -> None:

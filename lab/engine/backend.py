@@ -104,6 +104,11 @@ class Backend:
         """Return where the state of a stack lies."""
         return self.root / "stacks" / project / f"{stack}.json"
 
+    def older_state(self, project: str, stack: str) -> str:
+        """Return how to go back to an older state of a stack, as an error's remedy."""
+        name = self.stack_file(project, stack).name
+        return f"put {name}.bak or a file of {self.root / 'backups' / project / stack} in its place"
+
     def stacks(self, project: str) -> list[str]:
         """Return the names of a project's stacks, sorted."""
         folder = self.root / "stacks" / project
@@ -124,7 +129,7 @@ class Backend:
         except ValueError as fault:
             raise BackendError(
                 f"state {path}: damaged ({str(fault).splitlines()[0]}), allowed: a checkpoint as JSON; "
-                f"put {path.name}.bak or a file of {self.root / 'backups' / project / stack} in its place"
+                f"{self.older_state(project, stack)}"
             ) from fault
         if not isinstance(document, dict):
             raise BackendError(f"state {path}: a {type(document).__name__}, allowed: a checkpoint as a JSON object")

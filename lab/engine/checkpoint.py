@@ -178,8 +178,15 @@ def unwrap_document(document: Mapping[str, Any]) -> dict[str, Any]:
     return checkpoint.get("latest") or {}
 
 
-def check_home(snapshot: Snapshot, project: str, stack: str) -> None:
+def check_home(snapshot: Snapshot, project: str, stack: str, *, where: str, remedy: str) -> None:
     """Refuse a state that belongs to another stack.
+
+    Args:
+        snapshot: The state.
+        project: Whose it should be.
+        stack: The same.
+        where: What holds it, for the error.
+        remedy: What to do about it, besides using the project and stack that it belongs to.
 
     Raises:
         CheckpointError: A row is of another project, or of another stack.
@@ -188,11 +195,11 @@ def check_home(snapshot: Snapshot, project: str, stack: str) -> None:
         try:
             urn = parse_urn(row.urn)
         except ValueError as fault:
-            raise CheckpointError(f"state: {fault}") from fault
+            raise CheckpointError(f"{where}: {fault}") from fault
         if (urn.project, urn.stack) != (project, stack):
             raise CheckpointError(
-                f"state: {row.urn} is of stack {urn.project}/{urn.stack}, allowed: of {project}/{stack}; "
-                "use that project and stack, or put this one's own state back"
+                f"{where}: {row.urn} is of stack {urn.project}/{urn.stack}, allowed: of {project}/{stack}; "
+                f"use that project and stack, or {remedy}"
             )
 
 

@@ -12,9 +12,9 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lab.engine.checkpoint import check_home, load_deployment, unwrap_document
+from lab.engine.checkpoint import CheckpointError, check_home, load_deployment, unwrap_document
 from lab.engine.config import Entry, has_secure
 from lab.engine.place import LateCipher, Place, read_outputs, salt_of, stack_config
 from lab.engine.project import load_yaml
@@ -25,6 +25,7 @@ from lab.engine.values import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lab.engine.checkpoint import Snapshot
     from lab.engine.children import Child
     from lab.engine.deployment import Deployment
     from lab.engine.events import Listener, Mask
@@ -97,8 +98,7 @@ async def _operate(
         await asyncio.to_thread(cipher.open)
     codec = Stored(cipher)
     config = stack_config(place, cipher.decrypt)
-    snapshot = load_deployment(latest, codec)
-    check_home(snapshot, place.project.name, place.stack)
+    snapshot = open_state(place, latest, codec)
     mask = Mask()
     for entry in config.values():
         if entry.secret:
@@ -120,6 +120,22 @@ async def _operate(
     if not options.preview:
         _record(place, options, deployment, succeeded=succeeded, began=began, message=message)
     return Outcome(succeeded, deployment.canceled, dict(events.changes))
+
+
+def open_state(place: Place, latest: Mapping[str, Any], codec: Stored) -> Snapshot:
+    """Return the state of a stack.
+
+    Raises:
+        CheckpointError: It is damaged, or another stack's; the message names its file and how to go back.
+    """
+    where = f"state {place.backend.stack_file(place.project.name, place.stack)}"
+    older = place.backend.older_state(place.project.name, place.stack)
+    try:
+        snapshot = load_deployment(latest, codec)
+    except CheckpointError as fault:
+        raise CheckpointError(f"{where}{str(fault).removeprefix('state')}, allowed: a whole state; {older}") from fault
+    check_home(snapshot, place.project.name, place.stack, where=where, remedy=older)
+    return snapshot
 
 
 async def _serve(deployment: Deployment, program: asyncio.Task[Child] | None) -> bool:

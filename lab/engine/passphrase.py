@@ -24,6 +24,10 @@ class PassphraseError(Exception):
     """A passphrase that is missing or wrong, or a text that it can't open."""
 
 
+class WrongPassphraseError(PassphraseError):
+    """A passphrase that is not the stack's own."""
+
+
 class Cipher:
     """Encrypt and decrypt with the key of one passphrase and one salt.
 
@@ -32,7 +36,8 @@ class Cipher:
         salt: The whole `encryptionsalt`.
 
     Raises:
-        PassphraseError: The passphrase does not open the salt's proof.
+        PassphraseError: The salt is of another form.
+        WrongPassphraseError: The passphrase does not open the salt's proof.
     """
 
     def __init__(self, passphrase: str, salt: str) -> None:
@@ -47,7 +52,7 @@ class Cipher:
         except PassphraseError:
             proven = False
         if not proven:
-            raise PassphraseError("incorrect passphrase")
+            raise WrongPassphraseError("incorrect passphrase")
 
     def encrypt(self, plain: str) -> str:
         """Return the text encrypted under a fresh nonce."""

@@ -9,12 +9,12 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lab.engine.backend import Backend, BackendError
 from lab.engine.checkpoint import load_deployment, unwrap_document
 from lab.engine.config import Entry, open_config
-from lab.engine.passphrase import Cipher, PassphraseError
+from lab.engine.passphrase import Cipher, PassphraseError, WrongPassphraseError
 from lab.engine.project import load_yaml, save_yaml
 from lab.engine.stored import Stored
 from lab.engine.urns import STACK_TYPE
@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from lab.engine.project import Project
     from lab.engine.rows import Row
     from lab.engine.values import Properties
+
+
+VARIABLE: Final = "PULUMI_CONFIG_PASSPHRASE"
+FILE_VARIABLE: Final = f"{VARIABLE}_FILE"
+
+
+class Given(NamedTuple):
+    """A passphrase, and where it was given."""
+
+    text: str
+    where: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,14 @@ class LateCipher:
             PassphraseError: The passphrase is missing or wrong.
         """
         if self._cipher is None:
-            self._cipher = Cipher(passphrase(), self._salt())
+            given, salt = passphrase(), self._salt()
+            try:
+                self._cipher = Cipher(given.text, salt)
+            except WrongPassphraseError as fault:
+                raise PassphraseError(
+                    f"{given.where}: {fault}, allowed: the one that this stack was made with; "
+                    f"set it in {VARIABLE}, or name a file that holds it in {FILE_VARIABLE}"
+                ) from fault
         return self._cipher
 
     def encrypt(self, plain: str) -> str:
@@ -67,23 +85,29 @@ class LateCipher:
         return self.open().decrypt(text)
 
 
-def passphrase() -> str:
+def passphrase() -> Given:
     """Return the passphrase from the environment, else from whoever sits at the terminal.
 
     Raises:
-        PassphraseError: There is none.
+        PassphraseError: There is none, or its file can't be read.
     """
-    given = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
+    given = os.environ.get(VARIABLE)
     if given is not None:
-        return given
-    file = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+        return Given(given, VARIABLE)
+    file = os.environ.get(FILE_VARIABLE)
     if file:
-        return Path(file).read_text(encoding="utf-8").strip()
+        try:
+            return Given(Path(file).read_text(encoding="utf-8").strip(), f"{FILE_VARIABLE} ({file})")
+        except (OSError, UnicodeDecodeError) as fault:
+            reason = (fault.strerror or str(fault)).lower() if isinstance(fault, OSError) else "no UTF-8 text"
+            raise PassphraseError(
+                f"{FILE_VARIABLE}: {file} ({reason}), allowed: a file that holds the passphrase; name it there"
+            ) from fault
     if sys.stdin.isatty() and sys.stderr.isatty():
         import getpass
 
-        return getpass.getpass("Enter your passphrase to unlock config/secrets: ")
-    raise PassphraseError("passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE")
+        return Given(getpass.getpass("Enter your passphrase to unlock config/secrets: "), "passphrase typed")
+    raise PassphraseError(f"passphrase must be set with {VARIABLE} or {FILE_VARIABLE}")
 
 
 def salt_of(place: Place, latest: Mapping[str, Any]) -> str:
@@ -97,7 +121,7 @@ def salt_of(place: Place, latest: Mapping[str, Any]) -> str:
     salt = content.get("encryptionsalt")
     if not salt:
         salt = ((latest.get("secrets_providers") or {}).get("state") or {}).get("salt")
-        salt = salt or new_salt(passphrase())
+        salt = salt or new_salt(passphrase().text)
         save_yaml(place.config_file, {"encryptionsalt": salt, **content})
     return str(salt)
 

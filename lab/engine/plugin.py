@@ -32,6 +32,9 @@ START_WITHIN_S: Final = 60.0
 LAST_WORDS: Final = 20
 """How many lines of a dead plugin's standard error its obituary has."""
 
+CHANGES: Final = frozenset({"Create", "Update", "Delete"})
+"""The calls after which, without an answer, nobody knows what the account has."""
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 BUNDLED: Final = Path(__file__).resolve().parent / "plugins"
 DETAILS: Final = "grpc-status-details-bin"
@@ -169,8 +172,7 @@ class Plugin:
             if self._child.exit_code is not None:
                 words = "\n".join(self._last)
                 return ProviderError(
-                    f"plugin {self.package}: died with exit status {self._child.exit_code} during {method}"
-                    + (f"\n{words}" if words else "")
+                    _obituary(self.package, self._child.exit_code, method) + (f"\n{words}" if words else "")
                 )
         return ProviderError(text)
 
@@ -212,6 +214,15 @@ async def start_plugin(package: str, version: str, around: Surroundings) -> Plug
 
     child.listen(out=around.log, err=err)
     return plugin
+
+
+def _obituary(package: str, exit_code: int, method: str) -> str:
+    """Return what to know about a plugin that died in the middle of a call."""
+    died = f"signal {-exit_code}" if exit_code < 0 else f"exit status {exit_code}"
+    remedy = "run it again"
+    if method in CHANGES:
+        remedy = "it may have been done or not: run `farshore repair`, then the same command with --refresh"
+    return f"plugin {package}: died with {died} during {method}, allowed: an answer; {remedy}"
 
 
 def _init_failed(fault: grpc.aio.AioRpcError) -> provider_pb2.ErrorResourceInitFailed | None:

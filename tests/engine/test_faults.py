@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.engine.runs import Shop, make_shop, until
-from tests.engine.vectors import ENGINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.lab
@@ -27,78 +24,9 @@ def shop(tmp_path: Path) -> Shop:
     return make_shop(tmp_path)
 
 
-def cut(text: str) -> str:
-    """Return the first half of a state."""
-    return text[: len(text) // 2]
-
-
 def foreign(text: str) -> str:
     """Return the state as another project's."""
     return text.replace("::shop::", "::mart::")
-
-
-def newer(text: str) -> str:
-    """Return the state in a format that is still to come."""
-    return text.replace('"version":3', '"version":9', 1)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (cut, "dev.json: damaged ("),
-        (foreign, " is of stack mart/dev, allowed: of shop/dev; "),
-        (newer, "state: format 9, allowed: 3 and 4; "),
-    ],
-)
-def test_a_state_that_is_not_this_stacks_own_is_refused_and_kept(
-    shop: Shop, damage: Callable[[str], str], message: str
-) -> None:
-    """In one line, by every operation, before the program runs; put right, it is used again."""
-    shop.program("open('ran', 'a').close()\npulumi.export('a', 1)\n")
-    assert shop.up().code == 0
-    whole = shop.state.read_text()
-    shop.state.write_text(damage(whole))
-    (shop.work / "ran").unlink()
-    for verb in ("up", "preview", "destroy"):
-        ran = shop.run(verb, "--non-interactive", *(() if verb == "preview" else ("--yes", "--skip-preview")))
-        assert ran.code == 1
-        assert ran.err.startswith("error: state")
-        assert message in ran.err
-        assert ran.err.count("\n") == 1
-    assert not (shop.work / "ran").exists()
-    assert shop.state.read_text() == damage(whole)
-    shop.state.write_text(whole)
-    assert shop.up("--expect-no-changes").code == 0
-
-
-def test_a_state_that_can_not_be_written_ends_the_run_with_the_last_one_whole(shop: Shop) -> None:
-    """It says what was under way; nothing more begins, and with room again the same command finishes."""
-    shop.program(
-        "first = Command('first', create='true')\n"
-        f"big = Command('big', create='head -c {STATE_BYTES} /dev/zero | tr \"\\\\0\" x', opts=O(depends_on=[first]))\n"
-        "Command('after', create='true', opts=O(depends_on=[big]))\n"
-    )
-    ran = subprocess.run(
-        ["prlimit", f"--fsize={STATE_BYTES}", *ENGINE, "up", "--yes", "--skip-preview", "--non-interactive"],
-        cwd=shop.work,
-        env=shop.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 1, ran.stderr
-    assert ran.stdout.count("dev.json: can't be written (file too large), allowed: room for ") == 1
-    assert "Traceback" not in ran.stdout + ran.stderr
-    assert "first" in shop.rows()
-    assert not {"big", "after"} & shop.rows().keys()
-    pending = json.loads(shop.state.read_text())["checkpoint"]["latest"]["pending_operations"]
-    assert [(item["type"], item["resource"]["urn"]) for item in pending] == [("creating", f"{URN}big")]
-    assert {path.name for path in shop.state.parent.iterdir()} == {"dev.json", "dev.json.bak"}
-    again = shop.up()
-    assert again.code == 0, again.out
-    assert {"first", "big", "after"} <= shop.rows().keys()
 
 
 @pytest.mark.parametrize("point", ["creating", "updating", "deleting"])

@@ -417,12 +417,16 @@ def test_a_state_of_another_stack_is_refused() -> None:
     """Of another project or another stack, also where only an operation under way is."""
     mine = row("a")
     project, stack = mine.urn.split("::")[1], mine.urn.split("::")[0].rsplit(":", 1)[1]
-    check_home(Snapshot((mine,), (Pending("creating", mine),)), project, stack)
+    told = {"where": "state dev.json", "remedy": "put it back"}
+    check_home(Snapshot((mine,), (Pending("creating", mine),)), project, stack, **told)
     for other in ((project, "other"), ("other", stack)):
-        with pytest.raises(CheckpointError, match=f"is of stack {project}/{stack}, allowed: of {other[0]}/{other[1]}"):
-            check_home(Snapshot((), (Pending("creating", mine),)), *other)
-    with pytest.raises(CheckpointError, match="state: urn: 'a'"):
-        check_home(Snapshot((replace(mine, urn="a"),)), project, stack)
+        with pytest.raises(
+            CheckpointError,
+            match=rf"is of stack {project}/{stack}, allowed: of {other[0]}/{other[1]}; .* or put it back",
+        ):
+            check_home(Snapshot((), (Pending("creating", mine),)), *other, **told)
+    with pytest.raises(CheckpointError, match=r"state dev\.json: urn: 'a'"):
+        check_home(Snapshot((replace(mine, urn="a"),)), project, stack, **told)
 
 
 def test_a_full_disk_leaves_the_old_state_and_nothing_beside_it(

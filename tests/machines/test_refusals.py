@@ -88,7 +88,10 @@ def test_a_port_in_use_is_refused() -> None:
     """The number is said; a free one is taken."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(RefusalError, match=rf"^port: {port} \(.*\), allowed: a free one, or 0 to have one chosen$"):
+        with pytest.raises(
+            RefusalError,
+            match=rf"^port: {port} \(address already in use\), allowed: a free one, or 0 to have one chosen$",
+        ):
             take_port(port)
     with take_port(0) as free:
         assert free.getsockname()[0] == "127.0.0.1"

@@ -153,7 +153,7 @@ def take(asked: argparse.Namespace) -> int:
     try:
         snapshot = load_deployment(latest, Stored(cipher))
         if not asked.force:
-            check_home(snapshot, place.project.name, place.stack)
+            check_home(snapshot, place.project.name, place.stack, where="import", remedy="take it with --force")
         place.backend.write(place.project.name, place.stack, compact(wrap(place.project.name, place.stack, latest)))
     finally:
         lock.release()
