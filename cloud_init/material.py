@@ -64,11 +64,11 @@ def placeholder(host: Host) -> Material:
 
 def _stand_in(ref: Ref) -> str:
     """Return one value of the form and length of the real one."""
-    noise = base64.b64encode(hashlib.sha512(str(ref).encode()).digest()).decode()
     if ref.kind == "ipv4":
         return f"192.0.2.{1 + len(ref.of)}"
     if ref.kind == "ipv6":
         return "2001:db8::"
+    noise = base64.b64encode(hashlib.sha512(str(ref).encode()).digest()).decode()
     if ref.kind == "ssh-private":
         body = "\n".join(f"{noise[:70]}" for _ in range(5))
         return f"-----BEGIN OPENSSH PRIVATE KEY-----\n{body}\n-----END OPENSSH PRIVATE KEY-----\n"

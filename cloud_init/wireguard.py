@@ -10,6 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
+from cloud_init.addresses import as_text
 from cloud_init.resolve import SERVICE
 from plan.faults import one_line
 
@@ -86,7 +87,6 @@ def render_endpoint(endpoint: Endpoint, material: Material) -> str:
 
 def _route(route: Route) -> str:
     """Return the command that makes a route; a single address is written without its length."""
-    net = route.destination
-    where = net.network_address if net.num_addresses == 1 else net
     mtu = f" mtu {route.mtu_bytes}" if route.mtu_bytes else ""
-    return f"ip -{net.version} route replace {where} dev %i src {route.source}{mtu}"
+    where = as_text(route.destination)
+    return f"ip -{route.destination.version} route replace {where} dev %i src {as_text(route.source)}{mtu}"

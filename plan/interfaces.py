@@ -6,7 +6,6 @@ Pure. Numbers that are not the operator's choice stand at the head of this modul
 from __future__ import annotations
 
 from collections import defaultdict
-from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING, Final
 
 from plan.endpoints import own_endpoint
@@ -232,20 +231,18 @@ class Tunnels:
         peers: Sequence[tuple[Peer, int]],
     ) -> Interface:
         """Return an interface of a host and the routes into it; each peer comes with the MTU at its end."""
-        address, address6 = self.net.addresses(host)
+        addresses = self.net.addresses(host)
         facts = self.net.server(host)
         return Interface(
             name=own,
             generation=generation,
-            addresses=(IPv4Interface(address), IPv6Interface(address6)),
+            addresses=self.net.own_addresses(host),
             listen_port=listen_port,
             mtu_bytes=mtu_bytes,
             private_key=Ref("private", f"{host}/{own}"),
             endpoint=own_endpoint(host, facts, listen_port, facts.families),
             peers=tuple(peer for peer, _ in peers),
-            routes=tuple(
-                route for peer, theirs in peers for route in _routes(peer, (address, address6), theirs, mtu_bytes)
-            ),
+            routes=tuple(route for peer, theirs in peers for route in _routes(peer, addresses, theirs, mtu_bytes)),
         )
 
     def _endpoint(self, dialler: str, dialled: str, port: int) -> Endpoint | None:

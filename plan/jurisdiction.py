@@ -92,7 +92,7 @@ def tell_places(judged: Judged) -> Iterator[str]:
 
 def waived_pairs(stack: Stack) -> Iterator[tuple[str, str, str]]:
     """Yield each shield, origin and rule for which a waiver holds on the day of reading."""
-    for breach in find_breaches(stack):
+    for breach in find_breaches(stack) if stack.policy.waivers else ():
         waiver = _waiver_of(breach, stack.policy)
         if waiver is not None and waiver.until >= stack.day and len(breach.names) == 2:
             origin, shield = breach.names

@@ -71,7 +71,7 @@ def single(*addresses: Address) -> tuple[Network, ...]:
 
 @lru_cache(maxsize=1 << 16)  # a thousand origins ask for each of their addresses a dozen times
 def _network_of(address: Address) -> Network:
-    return IPv4Network(address) if address.version == 4 else IPv6Network(address)
+    return IPv4Network(int(address)) if address.version == 4 else IPv6Network(int(address))
 
 
 def _services(net: Topology) -> Iterator[Passage]:

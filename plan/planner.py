@@ -44,13 +44,13 @@ class _Planner:
         self.crowded: list[str] = []
 
     def plan(self) -> Plan:
-        servers = (*self.stack.shields.values(), *self.stack.origins.values())
+        used = {host.account for host in (*self.stack.shields.values(), *self.stack.origins.values())}
         shields = tuple(self._shield(name, facts) for name, facts in self.net.shields.items())
         origins = tuple(self._origin(name, facts) for name, facts in self.net.origins.items())
         return Plan(
             project=self.stack.project,
             stack=self.stack.stack,
-            accounts=tuple(name for name in self.stack.accounts if any(host.account == name for host in servers)),
+            accounts=tuple(name for name in self.stack.accounts if name in used),
             shields=shields,
             origins=origins,
             devices=tuple(
@@ -66,6 +66,7 @@ class _Planner:
     def _shield(self, name: str, facts: Shield) -> Host:
         interfaces = self.tunnels.of_shield(name)
         firewall = self.admission.of_shield(name, facts, interfaces)
+        behind = frozenset(self.net.behind[name])
         sites = tuple(
             Site(
                 domain=domain,
@@ -76,7 +77,7 @@ class _Planner:
                 tls=said.tls,
             )
             for domain, said in sorted(self.stack.domains.items())
-            if said.origin in self.net.behind[name]
+            if said.origin in behind
         )
         ssh = bool(firewall.ssh_sources) or self.admission.accepts_ssh(name)
         return self._host(name, facts, interfaces=interfaces, firewall=firewall, sites=sites, ssh=ssh)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING
 
 from plan.addresses import (
@@ -111,6 +112,10 @@ class Topology:
         """Return the tunnel addresses of a shield or an origin."""
         return self._addresses[name]
 
+    def own_addresses(self, name: str) -> tuple[IPv4Interface, IPv6Interface]:
+        """Return the same as an interface has them: each alone in its network."""
+        return self._own_addresses[name]
+
     def device_addresses(self, name: str, shield: str) -> tuple[IPv4Address, IPv6Address]:
         """Return the tunnel addresses of a device at one shield."""
         at, slot = self.shields[shield].slot, self.devices[name].slot
@@ -142,6 +147,13 @@ class Topology:
         } | {
             name: (shield_address(net, shield.slot), shield_address6(net6, shield.slot))
             for name, shield in self.shields.items()
+        }
+
+    @cached_property
+    def _own_addresses(self) -> dict[str, tuple[IPv4Interface, IPv6Interface]]:
+        return {
+            name: (IPv4Interface(int(address)), IPv6Interface(int(address6)))
+            for name, (address, address6) in self._addresses.items()
         }
 
     @cached_property

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloud_init.nftables.words import FAMILIES, as_text, chain, comment, listed
+from cloud_init.addresses import as_text
+from cloud_init.nftables.words import FAMILIES, chain, comment, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,11 +39,20 @@ class Shape:
     port: bool
 
 
+class End(NamedTuple):
+    """A network as plain numbers, which sort by themselves, and its text."""
+
+    version: int
+    number: int
+    length: int
+    text: str
+
+
 class Element(NamedTuple):
     """One thing that may be said; empty text and 0 stand for anything."""
 
-    source: Network
-    destination: Network
+    source: End
+    destination: End
     protocol: str
     port: int
 
@@ -54,8 +64,8 @@ def shape_of(element: Element) -> Shape:
     """Return the shape of an element."""
     return Shape(
         version=element.source.version,
-        source_length=element.source.prefixlen,
-        destination_length=element.destination.prefixlen,
+        source_length=element.source.length,
+        destination_length=element.destination.length,
         protocol=bool(element.protocol),
         port=bool(element.port),
     )
@@ -65,8 +75,9 @@ def elements_of(flows: Iterable[Flow]) -> Elements:
     """Return every element of flows, once, with the names that ask for it."""
     found: Elements = {}
     for flow in flows:
-        for source in flow.sources:
-            for destination in flow.destinations:
+        destinations = [_end(network) for network in flow.destinations]
+        for source in map(_end, flow.sources):
+            for destination in destinations:
                 if source.version == destination.version:
                     for protocol, port in _spoken(flow):
                         names = found.setdefault(Element(source, destination, protocol, port), [])
@@ -85,7 +96,7 @@ def render_flows(elements: Elements, verdict: str, *, original: bool = False) ->
             nft(8) has no concatenation with them.
     """
     shapes: dict[Shape, list[Element]] = {}
-    for element in sorted(elements, key=_order):
+    for element in sorted(elements):
         shapes.setdefault(shape_of(element), []).append(element)
     rules = []
     for shape in sorted(shapes):
@@ -130,7 +141,7 @@ def _fields(shape: Shape, *, original: bool) -> list[str]:
 
 
 def _values(element: Element, shape: Shape) -> str:
-    values = (as_text(element.source), as_text(element.destination), element.protocol, str(element.port))
+    values = (element.source.text, element.destination.text, element.protocol, str(element.port))
     return " . ".join(value for value, looked_at in zip(values, _looked_at(shape), strict=True) if looked_at)
 
 
@@ -142,14 +153,5 @@ def _names(names: list[str]) -> str:
     return comment(", ".join(sorted(names)))
 
 
-def _order(element: Element) -> tuple[int, int, int, int, int, str, int]:
-    source, destination = element.source, element.destination
-    return (
-        source.version,
-        int(source.network_address),
-        source.prefixlen,
-        int(destination.network_address),
-        destination.prefixlen,
-        element.protocol,
-        element.port,
-    )
+def _end(network: Network) -> End:
+    return End(network.version, int(network.network_address), network.prefixlen, as_text(network))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloud_init.nftables.flows import elements_of, render_flows
+from cloud_init.nftables.flows import render_flows
 from cloud_init.nftables.words import NOT_FROM_TUNNELS, TUNNEL_PREFIXES, TUNNELS, chain, matches, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cloud_init.nftables.flows import Elements
     from plan.addresses import Address
     from plan.model.firewall import Firewall
 
@@ -52,12 +53,13 @@ VISITOR_SETS: Final = tuple(
 _SOURCES: Final = ((4, "ip saddr"), (6, "ip6 saddr & ffff:ffff:ffff:ffff::"))
 
 
-def render_inward(firewall: Firewall, peers: Sequence[Address], expiring: list[str]) -> list[str]:
+def render_inward(firewall: Firewall, peers: Sequence[Address], accepts: Elements, expiring: list[str]) -> list[str]:
     """Return the chains that decide about packets to this host.
 
     Args:
         firewall: What the plan says.
         peers: Public addresses of known peers.
+        accepts: Its flows to the host itself.
         expiring: Rules for addresses whose time ends.
     """
     return [
@@ -72,7 +74,7 @@ def render_inward(firewall: Firewall, peers: Sequence[Address], expiring: list[s
         *chain("kept_in", *_kept(firewall)),
         *(chain("own_source", 'iifname "lo" accept', "counter name spoofed drop") if firewall.inside else []),
         *chain("new_in", *_new(firewall)),
-        *chain("tunnel_in", *_from_tunnels(firewall)),
+        *chain("tunnel_in", *_from_tunnels(firewall, accepts)),
         *(chain("visitors", *_visitors()) if firewall.visitor_ports else []),
         *chain("untracked_in", *_untracked(firewall, peers)),
         *chain("invalid_in", *_INVALID),
@@ -118,7 +120,7 @@ def _new(firewall: Firewall) -> list[str]:
     ]
 
 
-def _from_tunnels(firewall: Firewall) -> list[str]:
+def _from_tunnels(firewall: Firewall, accepts: Elements) -> list[str]:
     """Return what new connections inside a tunnel may reach.
 
     A device that uses the Internet through this host is a visitor of its public address as well.
@@ -132,7 +134,7 @@ def _from_tunnels(firewall: Firewall) -> list[str]:
         ),
     ]
     return [
-        *render_flows(elements_of(firewall.accepts), "counter name flow_new accept"),
+        *render_flows(accepts, "counter name flow_new accept"),
         "icmp type echo-request counter name ping accept",
         "icmpv6 type echo-request counter name ping accept",
         *(visiting if firewall.internet and firewall.visitor_ports else []),

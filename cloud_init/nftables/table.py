@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloud_init.nftables.expiry import expiry_chains, expiry_rules
+from cloud_init.nftables.flows import elements_of
 from cloud_init.nftables.inward import VISITOR_SETS, render_inward
 from cloud_init.nftables.outward import render_outward, user_sets
 from cloud_init.nftables.through import render_through
@@ -33,7 +34,8 @@ def render_nftables(firewall: Firewall, material: Material) -> str:
     Raises:
         ValueError: A permit's user is no user's name.
     """
-    peers = [material.address(ref) for ref in firewall.peers]
+    peers = tuple(material.address(ref) for ref in firewall.peers)
+    accepts = elements_of(firewall.accepts)
     lines = [
         "#!/usr/sbin/nft -f",
         "# Farshore's own table. Change the stack file, not this file: it is written again.",
@@ -45,9 +47,9 @@ def render_nftables(firewall: Firewall, material: Material) -> str:
         *(VISITOR_SETS if firewall.visitor_ports else ()),
         *user_sets(firewall),
         *expiry_chains(firewall.expiries),
-        *render_inward(firewall, peers, expiry_rules(firewall.expiries, "saddr")),
+        *render_inward(firewall, peers, accepts, expiry_rules(firewall.expiries, "saddr")),
         *render_through(
-            firewall, [*expiry_rules(firewall.expiries, "saddr"), *expiry_rules(firewall.expiries, "daddr")]
+            firewall, accepts, [*expiry_rules(firewall.expiries, "saddr"), *expiry_rules(firewall.expiries, "daddr")]
         ),
         *render_outward(firewall, peers),
         "}",

@@ -27,21 +27,22 @@ from cloud_init.nftables.words import (
 )
 
 if TYPE_CHECKING:
+    from cloud_init.nftables.flows import Elements
     from plan.model.firewall import Firewall
 
 _LEAK: Final = "counter name leak_drop drop"
 
 
-def render_through(firewall: Firewall, expiring: list[str]) -> list[str]:
+def render_through(firewall: Firewall, accepts: Elements, expiring: list[str]) -> list[str]:
     """Return the chains that decide about packets through this host.
 
     Args:
         firewall: What the plan says.
+        accepts: Its flows to the host itself, which a container may answer instead.
         expiring: Rules for addresses whose time ends.
     """
-    published, published_chains = render_published(
-        elements_of(firewall.accepts), "counter name published_new goto leave"
-    )
+    published, published_chains = render_published(accepts, "counter name published_new goto leave")
+    forwards = render_flows(elements_of(firewall.forwards), "counter name forward_new goto leave")
     return [
         *chain(
             "forward",
@@ -60,10 +61,10 @@ def render_through(firewall: Firewall, expiring: list[str]) -> list[str]:
         # What goes into a tunnel fits it, whatever the far side believes of its path. Both directions of a
         # connection pass here, each at the end where it goes in.
         *chain("into_tunnel", "tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu", "accept"),
-        *chain("new_through", *_new(firewall)),
+        *chain("new_through", *_new(firewall, forwards)),
         *published_chains,
         *chain("published_in", *published, "counter name forward_denied drop"),
-        *chain("tunnel_through", *_from_tunnels(firewall)),
+        *chain("tunnel_through", *_from_tunnels(firewall, forwards)),
         *chain("container_through", *_from_containers(firewall)),
         *_nat(firewall),
     ]
@@ -81,9 +82,8 @@ def render_leave(firewall: Firewall) -> list[str]:
     ]
 
 
-def _new(firewall: Firewall) -> list[str]:
+def _new(firewall: Firewall, flows: list[str]) -> list[str]:
     visitors = f"ct status dnat meta l4proto tcp ct original proto-dst {numbers(firewall.visitor_ports)} goto visitors"
-    flows = render_flows(elements_of(firewall.forwards), "counter name forward_new goto leave")
     inside = matches("daddr", firewall.inside)
     return [
         *(f"{family} daddr {where} counter name metadata_drop drop" for family, where in METADATA),
@@ -100,12 +100,12 @@ def _new(firewall: Firewall) -> list[str]:
     ]
 
 
-def _from_tunnels(firewall: Firewall) -> list[str]:
+def _from_tunnels(firewall: Firewall, flows: list[str]) -> list[str]:
     """Return what new connections from a tunnel may reach through this host."""
-    elsewhere = dict(by_family((*NOT_PUBLIC, *firewall.inside)))
+    elsewhere = dict(by_family((*NOT_PUBLIC, *firewall.inside))) if firewall.internet else {}
     return [
         "ct status dnat goto published_in",
-        *render_flows(elements_of(firewall.forwards), "counter name forward_new goto leave"),
+        *flows,
         *(
             f"{family} saddr {one_of(devices)} {family} daddr != {one_of(elsewhere[family])} oifname != {INNER} "
             "counter name internet_new accept"

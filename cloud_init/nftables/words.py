@@ -7,11 +7,14 @@ Pure. Whatever comes from a stack file passes through here: addresses and number
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import TYPE_CHECKING, Final
 
+from cloud_init.addresses import as_text
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from plan.addresses import Address, Network
 
@@ -50,19 +53,18 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 FAMILIES: Final = {4: "ip", 6: "ip6"}
 
 
-def by_family(members: Iterable[Network | Address]) -> Iterator[tuple[str, list[str]]]:
-    """Yield `ip` and `ip6` with their networks as text: merged, in order; a family without any is left out."""
-    every = list(members)
-    four = collapse_addresses([IPv4Network(str(member)) for member in every if member.version == 4])
-    six = collapse_addresses([IPv6Network(str(member)) for member in every if member.version == 6])
-    for family, networks in (("ip", list(four)), ("ip6", list(six))):
-        if networks:
-            yield family, [as_text(network) for network in networks]
-
-
-def as_text(network: Network) -> str:
-    """Return a network, or its only address."""
-    return str(network.network_address if network.num_addresses == 1 else network)
+# One host's table names the same networks in dozens of rules, and the hosts of one stack mostly the same ones.
+@lru_cache(maxsize=1024)
+def by_family(members: tuple[Network | Address, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return `ip` and `ip6` with their networks as text: merged, in order; a family without any is left out."""
+    four = collapse_addresses(
+        [IPv4Network(int(one)) if isinstance(one, IPv4Address) else one for one in members if one.version == 4]
+    )
+    six = collapse_addresses(
+        [IPv6Network(int(one)) if isinstance(one, IPv6Address) else one for one in members if one.version == 6]
+    )
+    texts = (("ip", tuple(map(as_text, four))), ("ip6", tuple(map(as_text, six))))
+    return tuple((family, networks) for family, networks in texts if networks)
 
 
 def one_of(members: Sequence[str]) -> str:
@@ -90,7 +92,7 @@ def matches(side: str, members: Iterable[Network | Address]) -> list[str]:
         f"meta nfproto {'ipv4' if family == 'ip' else 'ipv6'}"
         if texts[0] in {"0.0.0.0/0", "::/0"}
         else f"{family} {side} {one_of(texts)}"
-        for family, texts in by_family(members)
+        for family, texts in by_family(tuple(members))
     ]
 
 

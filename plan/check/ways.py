@@ -156,26 +156,32 @@ def _index(flows: tuple[Flow, ...]) -> set[_Asked]:
 def _walk(world: _Map, index: dict[str, set[_Asked]], flow: Flow, end: str) -> Iterator[str]:
     for source in flow.sources:
         for destination in flow.destinations:
-            start = world.owner(source)
-            if source.version != destination.version:
-                continue
-            what = f"{flow.name} from {source}"
-            if start is None:
-                yield f"{end}: {what}: nobody has that address"
-                continue
-            if world.owner(destination) != end:
-                yield f"{end}: {what}: {destination} is not its own"
-                continue
-            way, why = _way(world, start, end, source.network_address, destination.network_address)
-            if why:
-                yield f"{end}: {what}: {why}"
-                continue
-            back, why = _way(world, end, start, destination.network_address, source.network_address)
-            if why or back != way[::-1]:
-                yield f"{end}: {what}: the answer {why or 'takes another way'}"
-            asked = (source, destination, flow.protocol, flow.ports)
-            crossed = [*way[1:-1], *([start] if source.prefixlen < source.max_prefixlen else [])]
-            yield from (f"{hop}: {what}: it does not forward it" for hop in crossed if asked not in index[hop])
+            if source.version == destination.version:
+                for at, fault in _faults(world, index, flow, source, destination, end=end):
+                    yield f"{at}: {flow.name} from {source}: {fault}"
+
+
+def _faults(
+    world: _Map, index: dict[str, set[_Asked]], flow: Flow, source: Network, destination: Network, *, end: str
+) -> Iterator[tuple[str, str]]:
+    """Find hosts that keep one packet of a flow, or its answer, from arriving."""
+    start = world.owner(source)
+    if start is None:
+        yield end, "nobody has that address"
+        return
+    if world.owner(destination) != end:
+        yield end, f"{destination} is not its own"
+        return
+    way, why = _way(world, start, end, source.network_address, destination.network_address)
+    if why:
+        yield end, why
+        return
+    back, why = _way(world, end, start, destination.network_address, source.network_address)
+    if why or back != way[::-1]:
+        yield end, f"the answer {why or 'takes another way'}"
+    asked = (source, destination, flow.protocol, flow.ports)
+    crossed = [*way[1:-1], *([start] if source.prefixlen < source.max_prefixlen else [])]
+    yield from ((hop, "it does not forward it") for hop in crossed if asked not in index[hop])
 
 
 def _way(world: _Map, start: str, end: str, source: Address, destination: Address) -> tuple[tuple[str, ...], str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from plan.model.refs import Ref
+from plan.model.refs import Ref, in_order
 
 if TYPE_CHECKING:
     from datetime import date
@@ -108,7 +108,7 @@ class Host:
                 told = (peer.public_key, peer.preshared_key, peer.endpoint.address if peer.endpoint else None)
                 refs |= {ref for ref in told if isinstance(ref, Ref)}
         refs |= {source for rule in self.cloud_rules for source in rule.sources if isinstance(source, Ref)}
-        return tuple(sorted(refs))
+        return in_order(refs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ class Device:
         """Return everything that its files say of hosts, in order and once."""
         told: list[object] = [tunnel.peer.public_key for tunnel in self.tunnels]
         told += [tunnel.peer.endpoint.address for tunnel in self.tunnels if tunnel.peer.endpoint]
-        return tuple(sorted({ref for ref in told if isinstance(ref, Ref)}))
+        return in_order({ref for ref in told if isinstance(ref, Ref)})
 
 
 @dataclass(frozen=True, kw_only=True)

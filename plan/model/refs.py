@@ -6,12 +6,16 @@ Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RefKind = Literal["private", "public", "psk", "ipv4", "ipv6", "ssh-private", "ssh-public"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Ref:
     """Something that is only known when the deployment runs.
 
@@ -27,3 +31,8 @@ class Ref:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.of}"
+
+
+def in_order(refs: Iterable[Ref]) -> tuple[Ref, ...]:
+    """Return references by kind, then by whose they are."""
+    return tuple(sorted(refs, key=attrgetter("kind", "of")))
