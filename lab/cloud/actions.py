@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab.cloud.call import Call, Route
 from lab.cloud.listing import by_fields, in_order, page
+from lab.cloud.project import show_action
 from lab.cloud.reply import ApiError, Reply, not_found
 
 if TYPE_CHECKING:
@@ -25,34 +26,8 @@ def look_at(project: Project, action: Action) -> Json:
     """Return an action as a client that polls sees it; the look brings its end nearer."""
     if action.status == "running":
         action.polls_left -= 1
-    settle(project, action)
+    project.settle(action)
     return show_action(action)
-
-
-def settle(project: Project, action: Action) -> None:
-    """End an action that was looked at often enough, or that has lasted long enough."""
-    if action.status != "running" or action.endless or action.awaits_disk:
-        return
-    lasted_s = project.now_s() - action.started_s
-    if action.polls_left > 0 and lasted_s < project.settings.action_lasts_s:
-        return
-    action.status = "error" if action.fault else "success"
-    action.finished = project.now()
-
-
-def show_action(action: Action) -> Json:
-    """Return an action as it is shown, without a look being counted."""
-    error = {"code": action.fault[0], "message": action.fault[1]} if action.fault else None
-    return {
-        "id": action.id,
-        "command": action.command,
-        "status": action.status,
-        "progress": 0 if action.status == "running" else 100,
-        "started": action.started,
-        "finished": action.finished,
-        "resources": [{"id": number, "type": kind} for kind, number in action.resources],
-        "error": error if action.status == "error" else None,
-    }
 
 
 def action_routes(singular: str, plural: str, number_in: Callable[[Call], int]) -> tuple[Route, ...]:
@@ -100,7 +75,7 @@ def _by_id(call: Call) -> Reply:
 def _listed(call: Call, actions: Iterable[Action]) -> Reply:
     found = list(actions)
     for action in found:
-        settle(call.project, action)
+        call.project.settle(action)
     found = by_fields(call, found, {"status": lambda a: a.status})
     found = in_order(
         call,

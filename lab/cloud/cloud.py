@@ -19,6 +19,7 @@ from lab.cloud.disk_reports import end_image_action, end_volume_actions
 from lab.cloud.project import Project
 from lab.cloud.records import State, Tables
 from lab.cloud.reply import ApiError, Reply
+from lab.cloud.routes import answer
 from lab.cloud.settings import Settings
 from lab.cloud.wishes import image_wishes, project_wishes, volume_wishes
 from lab.wish import Stores
@@ -128,7 +129,7 @@ class Cloud:
         if method != "GET" and _holder(self.readers, token) is not None:
             reply = ApiError("token_readonly", "not allowed because token is readonly").reply()
         else:
-            reply = self.projects[account].handle(method, path, query, body)
+            reply = answer(self.projects[account], method, path, query, body)
         if reply.status == NOT_IMPLEMENTED:
             self.unmodelled.append(f"{method} {path}")
         if method != "GET":

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.firewall_rules import RuleBody, read_rules, show_rule
 from lab.cloud.labels import check_labels, parse_selector, selects
+from lab.cloud.project import show_action
 from lab.cloud.records import Firewall
 from lab.cloud.reply import ApiError, Reply, invalid_input
 from lab.cloud.resource import Resource

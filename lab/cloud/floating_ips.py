@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lab.cloud.actions import show_action
 from lab.cloud.addresses import give_back_ipv4, take_ipv4, take_ipv6
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.catalogue_routes import show_location
 from lab.cloud.labels import check_labels
 from lab.cloud.primary_ip_actions import set_pointer
 from lab.cloud.primary_ips import place_of, show_pointers
+from lab.cloud.project import show_action
 from lab.cloud.records import AddressType, FloatingIp
 from lab.cloud.reply import ApiError, Reply, invalid_input, not_found
 from lab.cloud.resource import Protection, Resource, check_unprotected

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pydantic import Field
 
 from lab.cloud import catalogue
-from lab.cloud.actions import action_routes, show_action
+from lab.cloud.actions import action_routes
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.catalogue_routes import show_image
 from lab.cloud.labels import check_labels
 from lab.cloud.listing import by_fields, by_labels, in_order, page
+from lab.cloud.project import show_action
 from lab.cloud.records import Image
 from lab.cloud.reply import ApiError, Reply, invalid_input, not_found
 from lab.cloud.resource import Protection, check_unprotected

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lab.cloud.actions import show_action
 from lab.cloud.addresses import give_back_ipv4, take_ipv4, take_ipv6
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.catalogue_routes import show_location
 from lab.cloud.labels import check_labels
+from lab.cloud.project import show_action
 from lab.cloud.records import AddressType, PrimaryIp
 from lab.cloud.reply import ApiError, Reply, invalid_input, not_found
 from lab.cloud.resource import Resource, check_unprotected

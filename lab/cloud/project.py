@@ -8,17 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.cloud.actions import settle, show_action
-from lab.cloud.call import Call, find_route
 from lab.cloud.records import Action
-from lab.cloud.reply import ApiError, Reply
-from lab.cloud.routes import ROUTES
+from lab.cloud.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from lab.cloud.call import Query
     from lab.cloud.catalogue import Catalogue
     from lab.cloud.records import Ledger, Tables
     from lab.cloud.reply import Json
@@ -27,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Project:
-    """The state of one project, and `handle`, its only door.
+    """The state of one project, and what every module does with it.
 
     Args:
         tables: What it owns.
@@ -44,24 +40,6 @@ class Project:
     settings: Settings
     clock: Callable[[], datetime]
     password: Callable[[], str]
-
-    def handle(self, method: str, path: str, query: Query, body: Json | None) -> Reply:
-        """Answer one request.
-
-        Args:
-            method: `GET`, `POST`, `PUT` or `DELETE`.
-            path: Path below `/v1`, such as `/servers/1`.
-            query: Pairs as they came.
-            body: The JSON body; None without one.
-
-        A refusal is an answer as well; 501 says that the lab does not model what was asked.
-        """
-        try:
-            route, captures = find_route(ROUTES, method, path)
-            call = Call(project=self, path=path, captures=captures, query=query, body=body)
-            return route.handler(call)
-        except ApiError as refusal:
-            return refusal.reply()
 
     def now(self) -> str:
         """Return the time as the API writes it."""
@@ -98,8 +76,18 @@ class Project:
         )
         self.ledger.next_action_id += 1
         self.tables.actions[action.id] = action
-        settle(self, action)
+        self.settle(action)
         return action
+
+    def settle(self, action: Action) -> None:
+        """End an action that was looked at often enough, or that has lasted long enough."""
+        if action.status != "running" or action.endless or action.awaits_disk:
+            return
+        lasted_s = self.now_s() - action.started_s
+        if action.polls_left > 0 and lasted_s < self.settings.action_lasts_s:
+            return
+        action.status = "error" if action.fault else "success"
+        action.finished = self.now()
 
     def start_disk_action(self, command: str, *resources: tuple[str, int]) -> Action:
         """Start an action that is over when the world has done it, if there is a world that says so."""
@@ -121,5 +109,20 @@ class Project:
         """Return the commands of the actions under way that are done to one object."""
         own = [a for a in self.tables.actions.values() if a.resources[0] == (kind, number)]
         for action in own:
-            settle(self, action)
+            self.settle(action)
         return tuple(action.command for action in own if action.status == "running")
+
+
+def show_action(action: Action) -> Json:
+    """Return an action as it is shown, without a look being counted."""
+    error = {"code": action.fault[0], "message": action.fault[1]} if action.fault else None
+    return {
+        "id": action.id,
+        "command": action.command,
+        "status": action.status,
+        "progress": 0 if action.status == "running" else 100,
+        "started": action.started,
+        "finished": action.finished,
+        "resources": [{"id": number, "type": kind} for kind, number in action.resources],
+        "error": error if action.status == "error" else None,
+    }

@@ -1,9 +1,11 @@
-"""The table of everything that the lab's API answers.
+"""The table of everything that the lab's API answers, and the one door to a project.
 
 Pure. A resource that is not listed here is answered with 501 and counted.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from lab.cloud import (
     actions,
@@ -26,6 +28,13 @@ from lab.cloud import (
     volumes,
     zones,
 )
+from lab.cloud.call import Call, find_route
+from lab.cloud.reply import ApiError, Reply
+
+if TYPE_CHECKING:
+    from lab.cloud.call import Query
+    from lab.cloud.project import Project
+    from lab.cloud.reply import Json
 
 ROUTES = (
     *actions.ROUTES,
@@ -48,3 +57,22 @@ ROUTES = (
     *volumes.ROUTES,
     *zones.ROUTES,
 )
+
+
+def answer(project: Project, method: str, path: str, query: Query, body: Json | None) -> Reply:
+    """Answer one request to a project.
+
+    Args:
+        project: Whose token was shown.
+        method: `GET`, `POST`, `PUT` or `DELETE`.
+        path: Path below `/v1`, such as `/servers/1`.
+        query: Pairs as they came.
+        body: The JSON body; None without one.
+
+    A refusal is an answer as well; 501 says that the lab does not model what was asked.
+    """
+    try:
+        route, captures = find_route(ROUTES, method, path)
+        return route.handler(Call(project=project, path=path, captures=captures, query=query, body=body))
+    except ApiError as refusal:
+        return refusal.reply()

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.dns_values import APEX, check_owner, check_ttl, check_type, check_values
 from lab.cloud.labels import check_labels
 from lab.cloud.listing import by_fields, by_labels, in_order, page
+from lab.cloud.project import show_action
 from lab.cloud.records import DnsRecord, Rrset
 from lab.cloud.reply import Reply, invalid_input, not_found, uniqueness_error
 from lab.cloud.resource import check_unprotected

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.images import create_image, find_image, forget_backups, forget_unused_images
 from lab.cloud.placement_groups import joinable_group
 from lab.cloud.primary_ip_actions import set_pointer
 from lab.cloud.primary_ips import address_of
+from lab.cloud.project import show_action
 from lab.cloud.reply import ApiError, Reply, invalid_input
 from lab.cloud.resource import Protection, check_unprotected
 from lab.cloud.server_creation import check_capacity, check_user_data, unsupported_location

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.firewalls import FIREWALLS, FIREWALLS_OF_A_SERVER_MAX
 from lab.cloud.images import find_image
 from lab.cloud.labels import check_labels
 from lab.cloud.placement_groups import joinable_group
 from lab.cloud.primary_ips import PRIMARY_IPS, check_assignable, make_address
+from lab.cloud.project import show_action
 from lab.cloud.records import AddressType, PrimaryIp, Server
 from lab.cloud.reply import ApiError, Reply, invalid_input
 from lab.cloud.server_networks import attach, attachable_networks

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lab.cloud.actions import show_action
 from lab.cloud.call import Call, Route
 from lab.cloud.catalogue_routes import INCLUDED_TRAFFIC_BYTES, show_location, show_server_type
 from lab.cloud.firewalls import firewalls_of, forget_server
@@ -17,6 +16,7 @@ from lab.cloud.floating_ips import floating_ips_of, release_floating_ips
 from lab.cloud.images import forget_backups, forget_unused_images, image_of, show_any
 from lab.cloud.placement_groups import show_group
 from lab.cloud.primary_ips import address_of, release_addresses, show_pointers
+from lab.cloud.project import show_action
 from lab.cloud.reply import ApiError, Reply, invalid_input
 from lab.cloud.resource import Named, Resource, check_unprotected
 

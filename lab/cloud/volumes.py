@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.catalogue_routes import show_location
 from lab.cloud.labels import check_labels
 from lab.cloud.primary_ips import place_of
+from lab.cloud.project import show_action
 from lab.cloud.records import Volume
 from lab.cloud.reply import ApiError, Reply, invalid_input, not_found
 from lab.cloud.resource import Named, Protection, Resource, check_unprotected

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lab.cloud.actions import show_action
 from lab.cloud.call import Body, Call, Route
 from lab.cloud.dns_values import check_ttl, check_zone_name
 from lab.cloud.labels import check_labels
+from lab.cloud.project import show_action
 from lab.cloud.records import Zone
 from lab.cloud.reply import ApiError, Reply, not_found
 from lab.cloud.resource import Protection, Resource, check_unprotected
