@@ -18,7 +18,8 @@ from lab.engine.commits import Commits
 from lab.engine.deletion import Deletion
 from lab.engine.events import Summary
 from lab.engine.executor import Executor
-from lab.engine.generator import Generator, RefusedError
+from lab.engine.generator import Generator
+from lab.engine.goals import RefusedError
 from lab.engine.guard import check_lab_only
 from lab.engine.journal import Journal
 from lab.engine.options import unmatched
@@ -205,8 +206,7 @@ class Deployment:
         used = {row.provider for row in self._rows if row.provider}
         for row in self._rows:
             if is_provider_type(row.type) and row.reference in used:
-                version = unwrap(row.inputs.get(VERSION)) or ""
-                self.registry.warm(package_of(row.type), str(version))
+                self.registry.warm(package_of(row.type), str(unwrap(row.inputs.get(VERSION)) or ""))
 
     async def _run_program(self) -> bool:
         """Run the program until it has nothing more to ask; tell whether it ended well."""
@@ -228,8 +228,7 @@ class Deployment:
             "stop": asyncio.create_task(self.executor.stopping.wait()),
         }
         await asyncio.wait(waits.values(), return_when=asyncio.FIRST_COMPLETED)
-        stopped = self.executor.stopping.is_set()
-        if waits["exit"].done() and not stopped:
+        if waits["exit"].done() and not self.executor.stopping.is_set():
             self._explain(waits["exit"].result())
         if self.fault:
             self.executor.stop()

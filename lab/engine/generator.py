@@ -16,12 +16,13 @@ from lab.engine.choices import (
     replacement,
     settle,
     trigger_fires,
-    unknown_where,
 )
-from lab.engine.levels import dependents
+from lab.engine.followers import find_followers
+from lab.engine.goals import RefusedError
 from lab.engine.operations import SAME, Difference, Step
 from lab.engine.options import matches
 from lab.engine.paths import reset_ignored
+from lab.engine.targeting import Targeting
 from lab.engine.urns import STACK_TYPE, split_reference
 from lab.engine.values import equal, has_unknown
 
@@ -30,32 +31,9 @@ if TYPE_CHECKING:
 
     from lab.engine.goals import Goal
     from lab.engine.options import Options
-    from lab.engine.provider import Failure, Provider
+    from lab.engine.provider import Failure, Providers
     from lab.engine.rows import Row
     from lab.engine.values import Properties
-
-
-class RefusedError(Exception):
-    """A registration that can't be carried out; the run stops.
-
-    Args:
-        message: What a person reads.
-        urn: The resource.
-    """
-
-    def __init__(self, message: str, urn: str) -> None:
-        super().__init__(message)
-        self.urn = urn
-
-
-class Providers(Protocol):
-    """Where the generator finds who answers for a resource."""
-
-    async def for_row(self, row: Row) -> Provider:
-        """Return the provider of a row, started if need be."""
-
-    async def compare(self, old: str, new: str) -> Difference:
-        """Return what it means that a resource moves from one provider to another."""
 
 
 class Notes(Protocol):
@@ -93,10 +71,8 @@ class Generator:
         self.replaced: set[str] = set()
         self.cascaded: dict[str, Row] = {}
         self.deleting: set[str] = set()
-        self.skipped: set[str] = set()
-        self._targeted: set[str] = set()
+        self._targeting = Targeting(self.options)
         self._was: dict[str, str] = {}
-        self._registered: set[str] = set()
 
     def restart(self, state: tuple[Row, ...]) -> None:
         """Begin from another old state: the one that a refresh has seen."""
@@ -111,9 +87,9 @@ class Generator:
             ProviderError: The provider could not answer.
         """
         old = self._claim(goal)
-        if not self._wanted(goal):
+        if not self._targeting.wants(goal):
             return self._untargeted(goal, old)
-        self._refuse_skipped(goal)
+        self._targeting.refuse_skipped(goal)
         new = goal.row()
         if goal.import_id and (old is None or goal.import_id not in (old.id, old.import_id)):
             return await self._import(goal, new)
@@ -195,31 +171,12 @@ class Generator:
             return old
         return None
 
-    def _wanted(self, goal: Goal) -> bool:
-        """Tell whether a resource is meant, by itself or because it depends on one that is."""
-        options = self.options
-        meant = bool(options.targets) and matches(options.targets, goal.urn)
-        if options.target_dependents:
-            above = {goal.parent, split_reference(goal.provider)[0], *goal.dependencies}
-            meant = meant or bool(above & self._targeted)
-        if meant:
-            self._targeted.add(goal.urn)
-        return options.wants(goal.urn) or (meant and not matches(options.excludes, goal.urn))
-
     def _untargeted(self, goal: Goal, old: Row | None) -> list[Step]:
         if old is not None:
             kept = replace(old, urn=goal.urn)
             return [Step(op="same", urn=goal.urn, old=old, new=kept, call=False)]
-        self.skipped.add(goal.urn)
+        self._targeting.skip(goal)
         return []
-
-    def _refuse_skipped(self, goal: Goal) -> None:
-        needed = goal.row().named() & self.skipped
-        if needed:
-            raise RefusedError(
-                f"{goal.urn} depends on {min(needed)}, which is to be created but not targeted; target it too",
-                goal.urn,
-            )
 
     async def _checked(self, new: Row, old: Row | None, inputs: Properties) -> Row:
         provider = await self.providers.for_row(new)
@@ -296,35 +253,13 @@ class Generator:
     async def _cascade(self, root: Row) -> list[Step]:
         """Return the deletions of what would be replaced because `root` goes first, users before used."""
         done = {row.urn for row in self.touched} - {root.urn}
-        gone = {root.urn}
-        chosen: list[Row] = []
-        for row in dependents(root, self.state, ignored=done):
-            if root.urn in row.replace_with or await self._must_follow(row, gone):
-                if row.protect:
-                    raise RefusedError(
-                        f'unable to replace resource "{row.urn}" as part of replacing '
-                        f'"{root.urn}" as it is currently marked for protection',
-                        row.urn,
-                    )
-                gone.add(row.urn)
-                chosen.append(row)
-        self.deleting.update(gone)
+        chosen = await find_followers(root, self.state, ignored=done, providers=self.providers)
+        self.deleting.add(root.urn)
         for row in chosen:
+            self.deleting.add(row.urn)
             self.cascaded[row.urn] = row
             self.replaced.add(row.urn)
         return [self._delete_first(row) for row in reversed(chosen)]
-
-    async def _must_follow(self, row: Row, gone: set[str]) -> bool:
-        if not row.custom or row.external:
-            return False
-        if split_reference(row.provider)[0] in gone:
-            return True
-        inputs = unknown_where(row.inputs, row.property_dependencies, gone)
-        if inputs is None:
-            return False
-        provider = await self.providers.for_row(row)
-        difference = settle(await provider.diff(row, inputs, ()), row, inputs)
-        return apply_replace_on_changes(difference, row.replace_on_changes, row).replacing
 
     async def _import(self, goal: Goal, new: Row) -> list[Step]:
         provider = await self.providers.for_row(new)

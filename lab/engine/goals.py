@@ -9,14 +9,27 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lab.engine.rows import Row
+from lab.engine.structs import from_struct, from_wire
 from lab.engine.urns import STACK_TYPE, build_urn, package_of
-from lab.engine.values import from_struct, from_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.engine.values import Properties, Value
     from lab.engine.wire import resource_pb2
+
+
+class RefusedError(Exception):
+    """A registration that can't be carried out; the run stops.
+
+    Args:
+        message: What a person reads.
+        urn: The resource.
+    """
+
+    def __init__(self, message: str, urn: str) -> None:
+        super().__init__(message)
+        self.urn = urn
 
 
 @dataclass(frozen=True)

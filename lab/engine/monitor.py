@@ -16,9 +16,10 @@ from lab.engine.backend import ORGANIZATION
 from lab.engine.executor import StoppedError, heard
 from lab.engine.goals import Goal, goal_of
 from lab.engine.provider import ProviderError
+from lab.engine.structs import from_struct, to_struct
 from lab.engine.transforms import TransformError
 from lab.engine.urns import build_urn
-from lab.engine.values import UNKNOWN_TEXT, from_struct, to_struct
+from lab.engine.values import UNKNOWN_TEXT
 from lab.engine.wire import (
     OPTIONS,
     engine_pb2,

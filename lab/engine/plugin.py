@@ -20,7 +20,7 @@ import grpc
 from lab.engine.backend import pulumi_home
 from lab.engine.children import start_child
 from lab.engine.provider import Made, ProviderError
-from lab.engine.values import from_struct
+from lab.engine.structs import from_struct
 from lab.engine.wire import OPTIONS, provider_pb2, provider_pb2_grpc, status_pb2
 
 if TYPE_CHECKING:

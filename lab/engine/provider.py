@@ -92,3 +92,13 @@ class Provider(Protocol):
 
     async def invoke(self, token: str, arguments: Properties, *, preview: bool) -> Answer:
         """Call a function."""
+
+
+class Providers(Protocol):
+    """Where one finds who answers for a resource."""
+
+    async def for_row(self, row: Row) -> Provider:
+        """Return the provider of a row, started if need be."""
+
+    async def compare(self, old: str, new: str) -> Difference:
+        """Return what it means that a resource moves from one provider to another."""

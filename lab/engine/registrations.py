@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from lab.engine.executor import StepFailedError, StoppedError, heard
-from lab.engine.generator import RefusedError
-from lab.engine.goals import Goal, inherit
+from lab.engine.goals import Goal, RefusedError, inherit
 from lab.engine.provider import ProviderError
 from lab.engine.registry import BUILTIN
 from lab.engine.remote import INTERNAL, VERSION

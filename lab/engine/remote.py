@@ -14,15 +14,9 @@ from lab.engine.operations import Difference, PropertyChange
 from lab.engine.plugin import NotImplementedByPluginError, PartlyDoneError
 from lab.engine.provider import Answer, Checked, Failure, Made, ProviderError, Seen
 from lab.engine.stored import compact, dump_plain
+from lab.engine.structs import from_struct, to_struct
 from lab.engine.urns import package_of, parse_urn
-from lab.engine.values import (
-    equal,
-    from_struct,
-    has_unknown,
-    mark_secrets_like,
-    to_struct,
-    unwrap,
-)
+from lab.engine.values import equal, has_unknown, mark_secrets_like, unwrap
 from lab.engine.wire import provider_pb2
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
 """Property values: what flows between a program, the engine and the plugins.
 
-Pure: no I/O. One value has three forms, and this module knows two of them:
+Pure: no I/O. One value has three forms, of which this module has the first, and the marks that the others share:
 
 * *plain Python*, used everywhere inside the engine: None, bool, int, float, str, list, dict with string keys,
   and the frozen classes `Secret`, `Unknown` (its one instance is `UNKNOWN`), `ResourceReference`, `Asset`
   and `Archive`;
-* *wire*, a protobuf `Struct`: `to_struct` and `from_struct`;
+* *wire*, a protobuf `Struct`: `lab.engine.structs`;
 * *stored*, the JSON of a checkpoint: `lab.engine.stored`.
 
 Values are never changed in place: whoever needs another one builds it.
@@ -18,9 +18,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-from google.protobuf.struct_pb2 import ListValue, NullValue, Struct
-from google.protobuf.struct_pb2 import Value as WireValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -193,51 +190,6 @@ def mark_secrets_like(value: Value, model: Value) -> Value:
     return Secret(value) if has_secret(model) else value
 
 
-def to_struct(properties: Mapping[str, Value], *, secrets: bool, references: bool = True) -> Struct:
-    """Return properties in their wire form.
-
-    Args:
-        properties: Plain Python values by name.
-        secrets: Write secrets with their mark; False sends them bare, for a receiver that knows no secrets.
-        references: Write resource references with their mark; False sends the id, or a component's URN.
-    """
-    struct = Struct()
-    for key, value in properties.items():
-        _fill(struct.fields[key], value, secrets, references)
-    return struct
-
-
-def to_wire(value: Value, *, secrets: bool, references: bool = True) -> WireValue:
-    """Return one value in its wire form; the flags are those of `to_struct`."""
-    wire = WireValue()
-    _fill(wire, value, secrets, references)
-    return wire
-
-
-def from_struct(struct: Struct) -> Properties:
-    """Return the plain Python form of a wire Struct."""
-    return {key: from_wire(value) for key, value in struct.fields.items()}
-
-
-def from_wire(wire: WireValue) -> Value:
-    """Return the plain Python form of one wire value; an unset one is None."""
-    kind = wire.WhichOneof("kind")
-    if kind == "string_value":
-        return UNKNOWN if wire.string_value == UNKNOWN_TEXT else wire.string_value
-    if kind == "number_value":
-        return whole(wire.number_value)
-    if kind == "bool_value":
-        return wire.bool_value
-    if kind == "list_value":
-        return [from_wire(item) for item in wire.list_value.values]
-    if kind == "struct_value":
-        fields = wire.struct_value.fields
-        if SIGNATURE in fields:
-            return _marked({key: fields[key] for key in fields})
-        return from_struct(wire.struct_value)
-    return None
-
-
 def asset_fields(asset: Asset | Archive) -> dict[str, Any]:
     """Return an asset or archive as the map that the wire and the checkpoint share."""
     fields: dict[str, Any] = {SIGNATURE: ASSET if isinstance(asset, Asset) else ARCHIVE, "hash": asset.hash}
@@ -250,66 +202,6 @@ def asset_fields(asset: Asset | Archive) -> dict[str, Any]:
     if asset.uri is not None:
         fields["uri"] = asset.uri
     return fields
-
-
-def _fill(wire: WireValue, value: Value, secrets: bool, references: bool) -> None:  # noqa: FBT001 - recursive
-    if value is None:
-        wire.null_value = NullValue.NULL_VALUE
-    elif isinstance(value, bool):
-        wire.bool_value = value
-    elif isinstance(value, int | float):
-        wire.number_value = value
-    elif isinstance(value, str):
-        wire.string_value = value
-    elif isinstance(value, Unknown):
-        wire.string_value = UNKNOWN_TEXT
-    elif isinstance(value, list):
-        wire.list_value.CopyFrom(ListValue())
-        for item in value:
-            _fill(wire.list_value.values.add(), item, secrets, references)
-    elif isinstance(value, dict):
-        wire.struct_value.CopyFrom(Struct())
-        for key, item in value.items():
-            _fill(wire.struct_value.fields[key], item, secrets, references)
-    elif isinstance(value, Secret):
-        inner = value.value if not secrets else {SIGNATURE: SECRET, "value": value.value}
-        _fill(wire, inner, secrets, references)
-    elif isinstance(value, ResourceReference):
-        _fill(wire, _reference(value, marked=references), secrets, references)
-    elif isinstance(value, Asset | Archive):
-        _fill(wire, asset_fields(value), secrets, references)
-    else:
-        raise TypeError(f"property value: a {type(value).__name__}, allowed: what lab.engine.values lists")
-
-
-def _reference(reference: ResourceReference, *, marked: bool) -> Value:
-    known = reference.id if reference.id is None or reference.id else UNKNOWN
-    if not marked:
-        return reference.urn if reference.id is None else known
-    fields: dict[str, Value] = {SIGNATURE: REFERENCE, "urn": reference.urn}
-    if reference.id is not None:
-        fields["id"] = known
-    if reference.package_version:
-        fields["packageVersion"] = reference.package_version
-    return fields
-
-
-def _marked(fields: dict[str, WireValue]) -> Value:
-    mark = from_wire(fields[SIGNATURE])
-    plain = {key: from_wire(value) for key, value in fields.items() if key != SIGNATURE}
-    if mark == SECRET:
-        return Secret.of(plain.get("value"))
-    if mark == REFERENCE:
-        identity = plain.get("id")
-        return ResourceReference(
-            urn=plain["urn"],
-            id="" if isinstance(identity, Unknown) else identity,
-            package_version=plain.get("packageVersion") or "",
-        )
-    if mark == OUTPUT:
-        value = plain.get("value", UNKNOWN)
-        return Secret.of(value) if plain.get("secret") else value
-    return asset_from_fields(mark, plain)
 
 
 def asset_from_fields(mark: str, fields: Mapping[str, Any]) -> Asset | Archive:

@@ -10,8 +10,8 @@ import pytest
 
 from lab.engine.aliases import alias_urns
 from lab.engine.choices import apply_replace_on_changes, detail, trigger_fires
-from lab.engine.generator import Generator, RefusedError
-from lab.engine.goals import AliasSpec, Goal, duration_s, inherit
+from lab.engine.generator import Generator
+from lab.engine.goals import AliasSpec, Goal, RefusedError, duration_s, inherit
 from lab.engine.operations import Difference, PropertyChange, Step
 from lab.engine.options import Options, matches
 from lab.engine.provider import Checked, Failure

@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.engine.structs import from_struct, to_struct
 from lab.engine.values import (
     OUTPUT,
     SECRET,
@@ -20,12 +21,10 @@ from lab.engine.values import (
     ResourceReference,
     Secret,
     equal,
-    from_struct,
     has_secret,
     has_unknown,
     mark_secrets_like,
     secret_texts,
-    to_struct,
     unwrap,
 )
 

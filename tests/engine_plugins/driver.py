@@ -17,7 +17,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from pulumi.runtime.proto import engine_pb2, provider_pb2, status_pb2
 
-from lab.engine.values import from_struct, to_struct
+from lab.engine.structs import from_struct, to_struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

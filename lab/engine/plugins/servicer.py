@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, status_pb2
 
 from lab.engine.plugins.contract import Kind, PartialFailureError, Plugin, PluginError, Severity, Target
-from lab.engine.values import from_struct, to_struct
+from lab.engine.structs import from_struct, to_struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
