@@ -1,7 +1,7 @@
 """Processes that the engine starts: they end with it, however it ends.
 
 A child has a session of its own, so that Ctrl-C reaches the engine alone, and a parent-death signal, so that even
-a killed engine leaves nothing behind. What a child writes is read to its end, line by line.
+a killed engine leaves nothing behind, at whatever moment. What a child writes is read to its end, line by line.
 """
 
 from __future__ import annotations
@@ -78,6 +78,24 @@ class Child:
             os.killpg(self._process.pid, number)
 
 
+def bound(command: Sequence[str], parent: int, death_signal: signal.Signals) -> list[str]:
+    """Return a command that gets a signal when its parent dies, and that is not begun when it is dead already.
+
+    The kernel tells of a death only from when it was asked to: a parent that was killed between fork and then would
+    leave its child for ever. So the child asks first, and looks then whose child it is.
+
+    Args:
+        command: Program and arguments.
+        parent: Process id of who starts it.
+        death_signal: What it gets.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return list(command)
+    told = [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
+    return [*told, "/bin/sh", "-c", 'test "$PPID" = "$0" || exit; exec "$@"', str(parent), *command]
+
+
 async def start_child(
     command: Sequence[str],
     *,
@@ -97,11 +115,8 @@ async def start_child(
         feed: It is told something on standard input; otherwise that is empty.
         death_signal: What it gets when the engine dies.
     """
-    setpriv = shutil.which("setpriv")
-    if setpriv:
-        command = [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--", *command]
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *bound(command, os.getpid(), death_signal),
         cwd=folder,
         env=dict(environment),
         stdin=asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL,
