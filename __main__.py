@@ -5,13 +5,14 @@ load → plan → check → build → export. Every decision is made in `plan`.
 
 import pulumi
 
-from components import Deployment, read_stack, refusing
+from components import Deployment, find_standing, read_stack, refusing
 from plan import check, make_plan
 
 with refusing():
     stack, secrets = read_stack()
     plan = make_plan(stack)
-    deployment = Deployment("farshore", plan=plan, findings=check(plan), secrets=secrets)
+    findings = check(plan)
+    deployment = Deployment("farshore", plan=plan, findings=findings, secrets=secrets, standing=find_standing())
 
 for name, value in deployment.exports.items():
     pulumi.export(name, value)

@@ -41,7 +41,16 @@ def render_user_data(host: Host, material: Material) -> str:
     Raises:
         RenderError: The host's `setup` says what only Farshore may say, or all of it is too long.
     """
-    text = base64.b64encode(_gzip(render_cloud_config(host, material).encode())).decode()
+    return pack_user_data(host, render_cloud_config(host, material))
+
+
+def pack_user_data(host: Host, cloud_config: str) -> str:
+    """Return a cloud-config as user data: base64 of gzip, one line, at most 32 KiB.
+
+    Raises:
+        RenderError: It is too long.
+    """
+    text = base64.b64encode(_gzip(cloud_config.encode())).decode()
     if len(text) > MAX_USER_DATA_BYTES:
         raise RenderError(
             f"farshore:{host.role}s.{host.name}: user data of {len(text)} bytes, "

@@ -4,6 +4,6 @@
 """
 
 from components.deployment import Deployment
-from components.reading import read_stack, refusing
+from components.reading import find_standing, read_stack, refusing
 
-__all__ = ["Deployment", "read_stack", "refusing"]
+__all__ = ["Deployment", "find_standing", "read_stack", "refusing"]

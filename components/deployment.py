@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from cloud_init import Material, placeholder, render_device, render_user_data
+from cloud_init import Material, pack_user_data, placeholder, render_cloud_config, render_device
 from cloud_init.wireguard import render_endpoint
 from components.account import Account
 from components.keys import Keys
 from components.origin import Origin
 from components.shield import Shield
+from plan.changes import Standing, addresses_of, at_birth, tell_changes, told_to
 from plan.cost import tell_cost
 from plan.faults import Fault, StackError
 from plan.model.refs import Ref
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from plan.model import Device
     from plan.model.wireguard import Interface
 
+DIGEST_DIGITS: Final = 16  # in hex: enough to tell texts apart
+
 
 class Deployment(pulumi.ComponentResource):
     """Make everything that a plan names.
@@ -34,6 +38,7 @@ class Deployment(pulumi.ComponentResource):
         plan: From `plan.make_plan`.
         findings: From `plan.check`; any of them stops the deployment.
         secrets: One token for each account.
+        standing: What the last run left, so that the preview can say what changes.
 
     Raises:
         StackError: There are findings.
@@ -47,19 +52,25 @@ class Deployment(pulumi.ComponentResource):
         plan: Plan,
         findings: Sequence[str],
         secrets: Secrets,
+        standing: Standing | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         if findings:
             raise StackError(
                 Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
             )
+        texts = {host.name: render_cloud_config(host, placeholder(host)) for host in plan.hosts}
         for host in plan.hosts:
-            render_user_data(host, placeholder(host))  # what is too long is refused by the preview, before any resource
+            pack_user_data(host, texts[host.name])  # what is too long is refused by the preview, before any resource
         super().__init__("farshore:components:Deployment", name, None, opts)
         for warning in plan.warnings:
             pulumi.log.warn(warning, self)
         own = pulumi.ResourceOptions(parent=self)
         self._plan = plan
+        self._standing = standing or Standing()
+        self._digests = {
+            host: hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS] for host, text in texts.items()
+        }
         self._accounts = {
             account: Account(f"{name}-{account}", token=secrets.tokens[account], opts=own) for account in plan.accounts
         }
@@ -75,6 +86,9 @@ class Deployment(pulumi.ComponentResource):
             )
             for host in plan.hosts
         }
+        servers = {host: machine.server_name for host, machine in self._machines.items()}
+        for change in tell_changes(plan, self._standing, self._digests, servers):
+            pulumi.log.warn(change, self)
         for machine in self._machines.values():
             machine.boot(self._resolve, self._keys.delivery_public_key(machine.host.name))
         self.exports = self._make_exports()
@@ -113,7 +127,16 @@ class Deployment(pulumi.ComponentResource):
             },
             "devices": {device.name: self._device(device) for device in plan.devices},
             "diagram": diagram(plan),
+            "standing": {
+                "hosts": {host.name: self._at_birth(host) for host in plan.hosts},
+                "devices": {device.name: addresses_of(device) for device in plan.devices},
+            },
         }
+
+    def _at_birth(self, host: Host) -> pulumi.Output[dict[str, Any]]:
+        """Return what a host's running server was told: the next run compares its plan with it."""
+        before, now = self._standing.hosts.get(host.name), told_to(self._plan, host, self._digests[host.name])
+        return self._machines[host.name].server.id.apply(lambda server: at_birth(before, server, now).as_output())
 
     def _endpoint(self, interface: Interface) -> pulumi.Output[str] | str | None:
         """Return where a shield's interface is dialled, as wg(8) writes it."""

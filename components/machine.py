@@ -66,6 +66,11 @@ class Machine(pulumi.ComponentResource):
             family: address if family == "ipv4" else address.apply(_first_address) for family, address in found.items()
         }
 
+    @property
+    def server_name(self) -> str:
+        """Return Pulumi's name of the server."""
+        return f"{self._name}-server"
+
     def boot(self, resolve: Callable[[Ref], pulumi.Output[str]], delivery_key: pulumi.Output[str]) -> None:
         """Make the firewall, the key and the server.
 
@@ -92,8 +97,8 @@ class Machine(pulumi.ComponentResource):
         user_data: pulumi.Output[str] = pulumi.Output.secret(
             told.apply(lambda values: render_user_data(host, Material(values)))
         )
-        hcloud.Server(
-            f"{self._name}-server",
+        self.server = hcloud.Server(
+            self.server_name,
             name=host.server_name,
             labels=self._labels,
             server_type=host.server_type,

@@ -13,11 +13,13 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from cloud_init import RenderError
 from plan import StackError, load
+from plan.changes import read_standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from plan import Secrets, Stack
+    from plan.changes import Standing
 
 
 def read_stack() -> tuple[Stack, Secrets]:
@@ -41,6 +43,18 @@ def read_stack() -> tuple[Stack, Secrets]:
         files=named_files(config, Path.cwd()),
         text=_text(Path.cwd(), f"Pulumi.{pulumi.get_stack()}.yaml"),
     )
+
+
+def find_standing() -> Standing:
+    """Return what the last run of this stack left in its outputs; nothing where there was none.
+
+    The engine is asked for its own stack's outputs, as a `StackReference` would, but nothing is added to the state.
+    """
+    organization, stack = pulumi.get_organization(), pulumi.get_stack()
+    # A backend without organizations calls all of them so, and may know stacks by their bare names alone.
+    name = stack if organization == "organization" else f"{organization}/{pulumi.get_project()}/{stack}"
+    answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
+    return read_standing(answer.get("outputs", {}).get("standing"))
 
 
 @contextmanager

@@ -50,6 +50,8 @@ class _Planner:
         return Plan(
             project=self.stack.project,
             stack=self.stack.stack,
+            network=self.stack.network,
+            network6=self.stack.network6,
             accounts=tuple(name for name in self.stack.accounts if name in used),
             shields=shields,
             origins=origins,

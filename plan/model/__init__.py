@@ -13,7 +13,7 @@ from plan.model.refs import Ref, in_order
 
 if TYPE_CHECKING:
     from datetime import date
-    from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+    from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
     from plan.addresses import Address, Network
     from plan.model.firewall import CloudRule, Firewall, Flow
@@ -174,6 +174,8 @@ class Plan:
     Args:
         project: Pulumi's project name.
         stack: Pulumi's stack name.
+        network: Of the tunnels.
+        network6: The same in IPv6.
         accounts: Names of the accounts that hold hosts.
         shields: In the order of their slots.
         origins: In the order of their slots.
@@ -187,6 +189,8 @@ class Plan:
 
     project: str
     stack: str
+    network: IPv4Network
+    network6: IPv6Network
     accounts: tuple[str, ...]
     shields: tuple[Host, ...]
     origins: tuple[Host, ...]

@@ -15,6 +15,7 @@ import yaml
 from cloud_init import RenderError
 from components import Deployment
 from plan import StackError, check, make_plan
+from plan.changes import Standing, read_standing, told_to
 from tests.components.recording import Recorder, is_secret, record, run, unwrap
 from tests.stacks import SMALLEST, changed, loaded
 
@@ -28,13 +29,15 @@ KEY = "hcloud:index/sshKey:SshKey"
 STASH = "pulumi:index:Stash"
 
 
-def program(config: dict[str, Any] | None = None, name: str = "farshore") -> Callable[[], pulumi.Output[Any]]:
+def program(
+    config: dict[str, Any] | None = None, name: str = "farshore", standing: Standing | None = None
+) -> Callable[[], pulumi.Output[Any]]:
     """Return a program that makes one deployment and awaits what it exports."""
 
     def build() -> pulumi.Output[Any]:
         stack, secrets = loaded(config)
         plan = make_plan(stack)
-        deployment = Deployment(name, plan=plan, findings=check(plan), secrets=secrets)
+        deployment = Deployment(name, plan=plan, findings=check(plan), secrets=secrets, standing=standing)
         return pulumi.Output.from_input(deployment.exports)
 
     return build
@@ -45,6 +48,12 @@ def told(recorder: Recorder, server: str) -> dict[str, Any]:
     text = unwrap(recorder.asked[SERVER, server]["userData"])
     parsed: dict[str, Any] = yaml.safe_load(gzip.decompress(base64.b64decode(text)))
     return parsed
+
+
+def hidden_addresses(recorder: Recorder) -> list[str]:
+    """Return the origin's public addresses, as its shield's cloud firewall was told them."""
+    firewall = unwrap(recorder.asked[FIREWALL, "farshore-edge.falkenstein-firewall"])
+    return [source.split("/")[0].rstrip(":") for source in firewall["rules"][2]["sourceIps"]]
 
 
 def test_one_shield_and_one_origin_ask_for_this_and_no_more() -> None:
@@ -211,12 +220,10 @@ def test_the_exports_hold_no_secret_and_no_origins_address() -> None:
 
         return program()().apply(keep)
 
-    recorder = record(build)
-    firewall = unwrap(recorder.asked[FIREWALL, "farshore-edge.falkenstein-firewall"])
-    hidden = [source.split("/")[0].rstrip(":") for source in firewall["rules"][2]["sourceIps"]]
+    hidden = hidden_addresses(record(build))
     assert hidden
     assert seen["origins"]["www.example.com"]["address"] == "10.0.0.2"
-    assert set(seen) == {"origins", "shields", "dns", "tunnels", "devices", "diagram"}
+    assert set(seen) == {"origins", "shields", "dns", "tunnels", "devices", "diagram", "standing"}
     assert [(record["name"], record["type"]) for record in seen["dns"]] == [
         ("secure.example.com", "A"),
         ("secure.example.com", "AAAA"),
@@ -250,6 +257,37 @@ def test_a_shield_behind_something_is_told_of_as_it_is_dialled(said: object, end
 
     record(build)
     assert seen["tunnels"]["falkenstein/fs0"]["endpoint"] == endpoint
+
+
+def test_the_exports_say_what_each_running_server_was_told() -> None:
+    """The next run reads it back: the server's own number, slot, network, addresses, shields, and a digest of all."""
+    seen: dict[str, Any] = {}
+    recorder = record(lambda: program()().apply(seen.update))
+    plan = make_plan(loaded()[0])
+    standing = read_standing(seen["standing"])
+    assert list(standing.hosts) == ["falkenstein", "press"]
+    assert standing.hosts["press"].addresses == ("10.0.0.2", "fda1:553b:6464::2")
+    assert standing.hosts["press"].server != standing.hosts["falkenstein"].server
+    digest = standing.hosts["press"].digest
+    assert standing.hosts["press"] == replace(
+        told_to(plan, plan.origins[0], digest), server=standing.hosts["press"].server
+    )
+    assert hidden_addresses(recorder)
+    assert not [address for address in hidden_addresses(recorder) if address in str(seen["standing"])]
+
+
+def test_what_stands_is_compared_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change is a warning of the deployment; where nothing stands, nothing is said."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    plan = make_plan(loaded()[0])
+    before = Standing(hosts={"press": replace(told_to(plan, plan.origins[0], "then"), slot=7)})
+    record(program(standing=before))
+    assert [line for line in said if line.startswith("farshore:origins.press.slot: 7 to 2; ")] != []
+    assert [line for line in said if "--replace '**::farshore-vault.press-server';" in line] != []
+    said.clear()
+    record(program())
+    assert [line for line in said if "press" in line] == []
 
 
 def test_a_finding_stops_everything() -> None:

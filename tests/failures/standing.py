@@ -177,8 +177,9 @@ class Standing:
         return rows
 
     def _command(self, verb: str, *flags: str) -> list[str]:
-        where = ["--stack", self.work.stack, "--config-file", str(self.work.stack_file), "--yes", "--skip-preview"]
-        return [self.work.engine, verb, *where, *flags]
+        where = ["--stack", self.work.stack, "--config-file", str(self.work.stack_file)]
+        unasked = [] if verb == "preview" else ["--yes", "--skip-preview"]
+        return [self.work.engine, verb, *where, *unasked, *flags]
 
     def _run(self, command: list[str], folder: Path, environment: dict[str, str]) -> Run:
         done = subprocess.run(

@@ -1,0 +1,211 @@
+"""What a plan changes in a deployment that stands: the words, and when there are none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from plan.changes import Standing, Told, addresses_of, at_birth, read_standing, tell_changes, told_to
+from tests.stacks import SMALLEST, changed, planned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from plan import Plan
+
+DOMAINS = "secure.example.com, www.example.com"
+PUBLISH = f"visitors of {DOMAINS} are to come to ashburn"
+NOW = f"visitors of {DOMAINS}: no answer from this `pulumi up` on until all of these are replaced, for the provider's firewall follows at once"
+MEANWHILE = f"visitors of {DOMAINS}: no answer from the first of these replacements until the last"
+DEVICE = {"slot": 200, "public_key": "x" * 42 + "w=", "reach": ["press/web"]}
+
+
+def two(*shields: str, **values: Any) -> dict[str, Any]:
+    """Return a stack file with a second shield, and the only origin behind those that are named."""
+    second = {"slot": 1, "account": "edge", "location": "nbg1"}
+    return changed(shields__ashburn=second, origins__press__shields=list(shields), **values)
+
+
+def replace(*names: str) -> str:
+    """Return the line that tells who has to be replaced."""
+    command = " ".join(f"--replace '**::{name}-server'" for name in names)
+    return (
+        f"{', '.join(names)}: what they were told at birth is not what this plan says, and a running server is told "
+        f"nothing more; replace them together: pulumi up {command}; what is on their disks goes with them"
+    )
+
+
+def digests(plan: Plan) -> dict[str, str]:
+    """Return a digest for each host that differs where anything in its plan does."""
+    return {host.name: hashlib.sha256(repr(host).encode()).hexdigest() for host in plan.hosts}
+
+
+def standing(config: Mapping[str, Any]) -> Standing:
+    """Return what a deployment of this stack file leaves behind, through the JSON of the outputs and back."""
+    plan = planned(dict(config))
+    left = {
+        "hosts": {
+            host.name: at_birth(None, "42", told_to(plan, host, digests(plan)[host.name])).as_output()
+            for host in plan.hosts
+        },
+        "devices": {device.name: addresses_of(device) for device in plan.devices},
+    }
+    return read_standing(json.loads(json.dumps(left)))
+
+
+def words(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return what is said when one stack file becomes another."""
+    plan = planned(dict(after))
+    servers = {host.name: f"{host.name}-server" for host in plan.hosts}
+    return list(tell_changes(plan, standing(before), digests(plan), servers))
+
+
+def test_nothing_is_said_of_a_plan_that_stands() -> None:
+    """The same stack file again, and one that was never deployed, have no words."""
+    assert words(SMALLEST, SMALLEST) == []
+    plan = planned()
+    assert tell_changes(plan, Standing(), digests(plan), {}) == ()
+
+
+def test_another_slot_of_an_origin_is_another_address_inside() -> None:
+    """The words name the key, both numbers, both addresses, who has to be replaced, and what visitors notice."""
+    assert words(SMALLEST, changed(origins__press__slot=3)) == [
+        (
+            "farshore:origins.press.slot: 2 to 3; its address inside changes from 10.0.0.2 to 10.0.0.3, and from "
+            "fda1:553b:6464::2 to fda1:553b:6464::3"
+        ),
+        (
+            f"farshore:origins.press.slot: an edge of somebody else's has to be told the new address for {DOMAINS} "
+            "(pulumi stack output origins)"
+        ),
+        replace("falkenstein", "press"),
+        MEANWHILE,
+    ]
+
+
+def test_another_slot_of_a_shield_is_another_address_inside() -> None:
+    """No edge has to be told anything: an origin's address stays."""
+    assert words(SMALLEST, changed(shields__falkenstein__slot=4)) == [
+        (
+            "farshore:shields.falkenstein.slot: 0 to 4; its address inside changes from 10.0.0.1 to 10.0.4.1, and from "
+            "fda1:553b:6464::1 to fda1:553b:6464:4::1"
+        ),
+        replace("falkenstein", "press"),
+        MEANWHILE,
+    ]
+
+
+def test_a_changed_rule_is_told_by_who_has_to_be_replaced_alone() -> None:
+    """What is no number, network or shield moves no address, and puts no tunnel out of step."""
+    told = words(SMALLEST, changed(origins__press__egress="open"))
+    assert told == [replace("press")]
+
+
+def test_a_network_that_grows_moves_nobody() -> None:
+    """Addresses are counted from its beginning, so visitors notice nothing but the replacement."""
+    assert words(changed(network="10.0.0.0/24"), SMALLEST) == [
+        "farshore:network: 10.0.0.0/24 to 10.0.0.0/16; no address inside changes",
+        replace("falkenstein", "press"),
+    ]
+
+
+def test_a_network_elsewhere_moves_everybody() -> None:
+    """One line for all hosts, with both addresses of each; IPv6 has a network of its own."""
+    tail = [replace("falkenstein", "press"), MEANWHILE]
+    assert words(SMALLEST, changed(network="10.9.0.0/16")) == [
+        (
+            "farshore:network: 10.0.0.0/16 to 10.9.0.0/16; addresses inside change: falkenstein from 10.0.0.1 to 10.9.0.1, "
+            "press from 10.0.0.2 to 10.9.0.2"
+        ),
+        *tail,
+    ]
+    assert words(SMALLEST, changed(network6="fd00:1:2::/48")) == [
+        (
+            "farshore:network6: fda1:553b:6464::/48 to fd00:1:2::/48; addresses inside change: falkenstein from "
+            "fda1:553b:6464::1 to fd00:1:2::1, press from fda1:553b:6464::2 to fd00:1:2::2"
+        ),
+        *tail,
+    ]
+
+
+def test_an_origin_that_moves_to_another_shield_is_cut_off_at_once() -> None:
+    """Its old shield's cloud firewall forgets it with this `up`, and the new one has not heard of it."""
+    assert words(two("falkenstein"), two("ashburn")) == [
+        "farshore:origins.press.shields: falkenstein to ashburn; the tunnel to falkenstein goes, a tunnel to ashburn comes",
+        f"farshore:origins.press.shields: {PUBLISH}: publish the new records (pulumi stack output dns)",
+        replace("falkenstein", "ashburn", "press"),
+        NOW,
+    ]
+
+
+def test_an_origin_that_keeps_a_shield_is_answered_until_it_is_replaced() -> None:
+    """A second shield comes: the first one's tunnel stays as it is meanwhile."""
+    assert words(two("falkenstein"), two("ashburn", "falkenstein")) == [
+        "farshore:origins.press.shields: falkenstein to ashburn, falkenstein; a tunnel to ashburn comes",
+        f"farshore:origins.press.shields: {PUBLISH}, falkenstein: publish the new records (pulumi stack output dns)",
+        replace("ashburn", "press"),
+        MEANWHILE,
+    ]
+
+
+def test_an_old_shield_that_devices_dial_does_not_cut_its_origin_off() -> None:
+    """Its cloud firewall is open to every peer, so the old tunnel stands until its ends are replaced."""
+    device = {**DEVICE, "shields": ["falkenstein"], "reach": ["falkenstein/ssh"]}
+    told = words(two("falkenstein", operators__laptop=device), two("ashburn", operators__laptop=device))
+    assert told[-1] == MEANWHILE
+
+
+def test_a_device_with_another_number_needs_a_new_file() -> None:
+    """Its address is in its file, which only its owner can change; one that stays hears nothing."""
+    both = {"operators__laptop": DEVICE, "operators__phone": {**DEVICE, "slot": 210, "public_key": "y" * 42 + "w="}}
+    after = {**both, "operators__laptop": {**DEVICE, "slot": 201}}
+    assert words(changed(**both), changed(**after)) == [
+        (
+            "farshore:operators.laptop: its address inside changes from 10.0.0.200 to 10.0.0.201 at falkenstein; give it "
+            "its new files (pulumi stack output devices)"
+        ),
+        replace("falkenstein", "press"),
+    ]
+
+
+def test_of_many_servers_the_first_are_spelt_out() -> None:
+    """A line stays readable with a hundred hosts: five commands, and how many more."""
+    more = {
+        f"origins__press{slot}": {"slot": slot, "account": "vault", "location": "hel1", "shields": ["falkenstein"]}
+        for slot in range(10, 20)
+    }
+    told = words(changed(**more), changed(network="10.0.0.0/20", **more))
+    assert told[1].count("--replace") == 5
+    assert ", and so on for 7 more; what is on their disks goes with them" in told[1]
+
+
+def test_a_server_keeps_what_it_was_told_until_another_one_stands() -> None:
+    """Planning a hundred times changes nothing that a running server knows."""
+    plan = planned()
+    born = at_birth(None, "42", told_to(plan, plan.origins[0], "then"))
+    now = told_to(plan, plan.origins[0], "now")
+    assert at_birth(born, "42", now) == born
+    assert (at_birth(born, "43", now).digest, at_birth(born, "43", now).server) == ("now", "43")
+
+
+def test_words_stay_until_the_servers_are_replaced() -> None:
+    """What stands is read from the outputs as it was written, and compared with the plan of the day."""
+    assert standing(SMALLEST).hosts["press"] == Told(
+        server="42",
+        slot=2,
+        network=("10.0.0.0/16", "fda1:553b:6464::/48"),
+        addresses=("10.0.0.2", "fda1:553b:6464::2"),
+        shields=("falkenstein",),
+        digest=digests(planned())["press"],
+    )
+
+
+@pytest.mark.parametrize(
+    "output", [None, "text", {}, {"hosts": {"press": {"slot": "two"}}}, {"hosts": [], "devices": 3}]
+)
+def test_what_another_version_wrote_is_nothing(output: object) -> None:
+    """Outputs that we do not understand have no words, and no traceback."""
+    assert read_standing(output) == Standing()
