@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lab.client import Lab, MachineSpot
     from tests.machines.ordering import Customer
 
-pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.xdist_group("machines_vm")]
+pytestmark = [pytest.mark.lab, pytest.mark.vm]
 
 # a ── fs0 ══ veth ══ fs0 ── b, as in the kernel's own netns.sh
 CARRIES_A_PACKET = """

@@ -16,7 +16,7 @@ from tests.machines_vm.typing_at import Typing
 if TYPE_CHECKING:
     from lab.client import MachineSpot
 
-pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.xdist_group("machines_vm")]
+pytestmark = [pytest.mark.lab, pytest.mark.vm]
 
 
 def test_outputs_and_exit_code_are_the_programs(machine: MachineSpot) -> None:

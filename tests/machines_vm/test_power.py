@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import until
+from lab.faults.model import Reboot, SkewClock
+from tests.machines_vm.test_faults import HOUR_S, ahead_s
 
 if TYPE_CHECKING:
-    from lab.client import MachineSpot
+    from lab.client import Lab, MachineSpot
     from tests.machines.ordering import Customer
 
-pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.xdist_group("machines_vm")]
+pytestmark = [pytest.mark.lab, pytest.mark.vm]
 BOOTED_WITHIN_S = 420
 
 
@@ -57,12 +59,16 @@ def test_a_power_cut_loses_what_was_not_synced_and_nothing_else(machine: Machine
     assert read(machine, "/born") == "by user data"
 
 
-def test_a_reboot_keeps_the_disk_and_nothing_of_the_kernels(machine: MachineSpot) -> None:
-    """After `systemctl reboot` even what nobody had synced is there, and the network state is a new one."""
+def test_a_reboot_keeps_the_disk_and_nothing_of_the_kernels(machine: MachineSpot, lab: Lab) -> None:
+    """After a clean reboot even what nobody had synced is there; network state and clock are new ones."""
     write(machine, "/root/rebooted", synced=False)
     machine.run(["ip", "link", "add", "left0", "type", "bridge"], check=True)
+    lab.inject(SkewClock(machine.name, skew_s=HOUR_S))
+    assert abs(ahead_s(machine) - HOUR_S) < HOUR_S / 4
     pid = machine.leader_pid
-    machine.run(["systemctl", "reboot"])
+    lab.inject(Reboot(machine.name))
+    assert lab.faults() == ()
     booted_anew(machine, pid)
+    assert abs(ahead_s(machine)) < HOUR_S / 4
     assert read(machine, "/root/rebooted") == "written\n"
     assert machine.run(["ip", "link", "show", "left0"]).returncode != 0

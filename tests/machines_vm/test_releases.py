@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lab.client import MachineSpot
 
-pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.xdist_group("machines_vm")]
+pytestmark = [pytest.mark.lab, pytest.mark.vm]
 
 
 @pytest.fixture(scope="module")

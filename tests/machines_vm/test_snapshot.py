@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lab.client import MachineSpot
 
-pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.xdist_group("machines_vm")]
+pytestmark = [pytest.mark.lab, pytest.mark.vm]
 
 SLEEPS = ["systemd-run", "--unit=sleeps", "sleep", "1000000"]
 SLEEPING = ["systemctl", "show", "--property=MainPID,ActiveEnterTimestampMonotonic", "sleeps"]

@@ -95,6 +95,7 @@ def test_qemu_takes_disks_while_it_runs(tmp_path: Path) -> None:
 
 @pytest.mark.lab
 @pytest.mark.vm
+@pytest.mark.long
 def test_a_volume_comes_and_goes_while_the_machine_runs(machine: MachineSpot, somebody: Customer, lab: Lab) -> None:
     """Hetzner's name, the kernel's own SCSI disk, what LUKS needs, more room, a power cut, and gone."""
     body = {"name": "data", "size": 10, "server": int(machine.name), "format": "ext4", "automount": True}
