@@ -12,8 +12,11 @@ import pytest
 
 from lab.engine.children import bound
 from tests.engine.runs import until
+from tests.engine.vectors import ROOT
 
 pytestmark = pytest.mark.lab
+
+ENDS_WITHIN_S = 60.0
 
 
 @pytest.mark.parametrize("alive", [True, False])
@@ -55,3 +58,56 @@ def test_a_child_that_runs_ends_with_the_engine(tmp_path: Path) -> None:
         return state.rpartition(")")[2].split()[0] == "Z" or None
 
     until(gone, what="the child's end")
+
+
+TOLD_OFTEN = """
+import os, select, signal
+from lab.engine.plugins.serve import listen_for_end
+
+def tell(process):
+    for _ in range(300):
+        os.kill(process, signal.SIGTERM)
+    os._exit(0)
+
+for _ in range(30):
+    told = listen_for_end()
+    tellers = [os.fork() or tell(os.getppid()) for _ in range(2)]
+    select.select([told], [], [])
+    for teller in tellers:
+        os.waitpid(teller, 0)
+    os.close(told)
+print("ended")
+"""
+
+
+def test_a_plugin_that_is_told_many_times_at_once_hears_it() -> None:
+    """An engine of many threads that is killed has the kernel tell its children once for each of them."""
+    done = subprocess.run(
+        [sys.executable, "-c", TOLD_OFTEN],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=ENDS_WITHIN_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+
+
+def test_a_plugin_ends_when_it_is_told() -> None:
+    """At once, with success."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "lab.engine.plugins.hcloud"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as plugin:
+        try:
+            assert plugin.stdout is not None
+            assert plugin.stdout.readline().strip().isdecimal()
+            plugin.send_signal(signal.SIGTERM)
+            assert plugin.wait(ENDS_WITHIN_S) == 0
+        finally:
+            plugin.kill()

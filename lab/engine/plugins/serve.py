@@ -7,9 +7,9 @@ process ends with its parent, so that no plugin outlives an engine that was kill
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
-import threading
 from concurrent import futures
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +43,19 @@ def start_server(plugin: Plugin, *, version: str, engine: str = "") -> tuple[grp
     return server, port
 
 
+def listen_for_end() -> int:
+    """Return a file descriptor that can be read once this process was told to end.
+
+    The kernel tells of the engine's death once for each of its threads, so a handler may interrupt itself: one that
+    takes a lock, as an Event's would, waits for itself for ever. This one does nothing.
+    """
+    told, telling = os.pipe()
+    os.set_blocking(telling, False)
+    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    return told
+
+
 def run(plugin: Plugin, *, version: str, arguments: Iterable[str]) -> None:
     """Serve a plugin until it is ended or its parent is gone.
 
@@ -52,14 +65,13 @@ def run(plugin: Plugin, *, version: str, arguments: Iterable[str]) -> None:
         arguments: The command line after the program's name; its first word, if any, is the engine's address.
     """
     parent = os.getppid()
-    ended = threading.Event()
+    told = listen_for_end()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to understand; it calls Cancel
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     words = [word for word in arguments if not word.startswith("-")]
     server, port = start_server(plugin, version=version, engine=words[0] if words else "")
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    while not ended.wait(PARENT_CHECK_S) and os.getppid() == parent:
+    while not select.select([told], [], [], PARENT_CHECK_S)[0] and os.getppid() == parent:
         pass
     plugin.cancel()
     server.stop(grace=None).wait()
