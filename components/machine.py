@@ -151,7 +151,7 @@ def _rule(rule: CloudRule, resolve: Callable[[Ref], pulumi.Output[str]]) -> hclo
     return hcloud.FirewallRuleArgs(
         direction="in",
         protocol=rule.protocol,
-        port=str(rule.port),
+        port=f"{rule.port}-{rule.last_port}" if rule.last_port else str(rule.port),
         source_ips=[_source(source, resolve) for source in rule.sources],
         description=rule.description,
     )

@@ -1,17 +1,16 @@
-"""The firewalls' side of the plan: what each host lets in, through and out, in nftables and at its provider.
+"""The firewalls' side of the plan: what each host lets in, through and out.
 
-Pure. Both layers are made from the same flows and ports; neither says more than the other, but where the provider's
-limits are reached.
+Pure. nftables and the provider's firewall (`plan.cloud_rules`) are both made from it.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from plan.addresses import ANYWHERE
 from plan.endpoints import parse_host
-from plan.model.firewall import CloudRule, Expiry, Firewall, Permit
+from plan.model.firewall import Expiry, Firewall, Permit
 from plan.model.refs import Ref
 from plan.passages import SSH_PORT, single
 from plan.stack.devices import Operator
@@ -19,7 +18,7 @@ from plan.stack.hosts import Endpoint
 from plan.tables import hetzner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from plan.addresses import Address, Network
     from plan.model.firewall import Flow
@@ -28,11 +27,7 @@ if TYPE_CHECKING:
     from plan.stack.hosts import Origin, Shield
     from plan.topology import Topology
 
-T = TypeVar("T")
 VISITOR_PORTS: Final = (80, 443)
-# https://docs.hetzner.com/cloud/firewalls/faq/: effective rules, each address of a rule counted.
-CLOUD_RULES_MAX: Final = 500
-CLOUD_SOURCES_MAX: Final = 100  # of one rule, https://docs.hetzner.cloud/reference/cloud#firewalls
 
 
 class Admission:
@@ -163,39 +158,6 @@ def base_permits() -> tuple[Permit, ...]:
         Permit(networks=ANYWHERE, protocol="tcp", ports=VISITOR_PORTS, user="_apt", because="packages"),
         Permit(networks=ANYWHERE, protocol="udp", ports=(123,), user="systemd-timesync", because="time"),
     )
-
-
-def cloud_rules(firewall: Firewall) -> tuple[tuple[CloudRule, ...], bool]:
-    """Return the provider's firewall, and whether its limit left the tunnels' ports to nftables alone.
-
-    Never empty: the provider's plugin does not send an empty list, which would leave everything open.
-    """
-    visitors = [
-        CloudRule(description=f"visitors, {what}", protocol="tcp", port=port, sources=ANYWHERE)
-        for port, what in zip(firewall.visitor_ports, ("http", "https"), strict=False)
-    ]
-    ssh = [
-        CloudRule(description="operator", protocol="tcp", port=SSH_PORT, sources=sources)
-        for sources in _batches(firewall.ssh_sources)
-    ]
-    known = [
-        CloudRule(description="tunnels", protocol="udp", port=port, sources=sources)
-        for port in firewall.wireguard_ports
-        for sources in _batches(firewall.peers)
-    ]
-    crowded = sum(len(rule.sources) for rule in (*visitors, *ssh, *known)) > CLOUD_RULES_MAX
-    if firewall.roaming or crowded:
-        known = [
-            CloudRule(description="tunnels", protocol="udp", port=port, sources=ANYWHERE)
-            for port in firewall.wireguard_ports
-        ]
-    return (*visitors, *known, *ssh), crowded and not firewall.roaming
-
-
-def _batches(sources: Sequence[T]) -> Iterator[tuple[T, ...]]:
-    """Yield sources in groups that one rule of the provider's firewall can hold."""
-    for start in range(0, len(sources), CLOUD_SOURCES_MAX):
-        yield tuple(sources[start : start + CLOUD_SOURCES_MAX])
 
 
 def _ports(interfaces: Sequence[Interface]) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plan.admission import Admission, cloud_rules
+from plan.admission import Admission
+from plan.cloud_rules import make_cloud_rules
 from plan.devices import make_device
 from plan.interfaces import Tunnels
 from plan.jurisdiction import country_of, waived_pairs
@@ -41,7 +42,7 @@ class _Planner:
         passages = find_passages(self.net)
         self.tunnels = Tunnels(self.net, passages, (FIRST_GENERATION,))
         self.admission = Admission(self.net, passages)
-        self.crowded: list[str] = []
+        self.crowded: dict[str, str] = {}
 
     def plan(self) -> Plan:
         used = {host.account for host in (*self.stack.shields.values(), *self.stack.origins.values())}
@@ -103,9 +104,9 @@ class _Planner:
     ) -> Host:
         country = country_of(facts)
         assert country is not None, f"{name}: the loader lets no host through without a country"
-        rules, crowded = cloud_rules(firewall)
+        rules, crowded = make_cloud_rules(firewall)
         if crowded:
-            self.crowded.append(name)
+            self.crowded[name] = crowded
         address, address6 = self.net.addresses(name)
         return Host(
             name=name,

@@ -11,7 +11,7 @@ from plan.jurisdiction import tell_places
 from plan.tables import hetzner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from plan.model import Host
     from plan.stack import Stack
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 SOON_DAYS: Final = 14  # an end that is nearer is named in every preview
 
 
-def find_warnings(stack: Stack, hosts: Sequence[Host], *, crowded: Sequence[str]) -> tuple[str, ...]:
+def find_warnings(stack: Stack, hosts: Sequence[Host], *, crowded: Mapping[str, str]) -> tuple[str, ...]:
     """Return all warnings of a stack, in the order of its parts.
 
     Args:
         stack: Sound.
         hosts: The plan's.
-        crowded: Names of the hosts whose tunnels' ports did not fit into the provider's firewall.
+        crowded: What did not fit into the provider's firewall, by the name of its host.
     """
     return (
         *_newer(stack),
@@ -64,13 +64,9 @@ def _closed(hosts: Sequence[Host]) -> Iterator[str]:
             yield (f"farshore:{host.role}s.{host.name}.ssh: SSH answers nowhere; this host changes by replacement only")
 
 
-def _crowded(names: Sequence[str]) -> Iterator[str]:
+def _crowded(crowded: Mapping[str, str]) -> Iterator[str]:
     """Warn of what the provider's firewall has no room for."""
-    for name in names:
-        yield (
-            f"{name}: more peers than the provider's firewall has rules for; there its tunnels' ports are open, "
-            "and nftables alone tells peers from strangers"
-        )
+    yield from (f"{name}: {left}" for name, left in crowded.items())
 
 
 def _ending(stack: Stack) -> Iterator[str]:

@@ -100,9 +100,18 @@ class Firewall:
 
 @dataclass(frozen=True, kw_only=True)
 class CloudRule:
-    """One inbound rule of the provider's firewall, the second layer."""
+    """One inbound rule of the provider's firewall, the second layer.
+
+    Args:
+        description: For people.
+        protocol: tcp or udp.
+        port: The only one, or the first of a range.
+        sources: At least one.
+        last_port: Of a range; None for one port.
+    """
 
     description: str
     protocol: Literal["tcp", "udp"]
     port: int
     sources: tuple[Network | Address | Ref, ...]
+    last_port: int | None = None

@@ -158,6 +158,15 @@ def test_no_firewall_is_empty() -> None:
     assert all(firewall["rules"] for firewall in firewalls)
 
 
+def test_a_range_of_ports_is_written_as_the_provider_takes_it() -> None:
+    """An origin behind more shields than the provider has room for: one rule; behind one, one port."""
+    shields = {f"s{n}": {"slot": n, "account": "edge", "location": "fsn1"} for n in range(16)}
+    many = changed(shields=shields, origins__press__shields=list(shields))
+    for config, ports in ((many, ["51820-51850"]), (None, ["51820"])):
+        firewall = unwrap(record(program(config)).asked[FIREWALL, "farshore-vault.press-firewall"])
+        assert [rule["port"] for rule in firewall["rules"]] == ports
+
+
 def test_a_server_has_its_own_addresses_firewall_and_key() -> None:
     """Addresses by number, the key by id, the image by name."""
     asked = record(program()).asked
