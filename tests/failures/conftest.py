@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.client import Lab
 from tests.failures.standing import ROOT, Standing
-from tests.first_light.deployed import lab_name
+from tests.labs import cloud_alone
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,10 +18,7 @@ if TYPE_CHECKING:
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """A stack at a cloud without machines."""
     folder = tmp_path_factory.mktemp("failures")
-    lab = Lab.start(lab_name("f"), folder / "cloud", accounts=("edge", "vault"), machines="none")
-    try:
+    with cloud_alone("f", folder / "cloud") as lab:
         work = Workspace(folder=folder / "pulumi", stack="failing", endpoint=lab.endpoint)
         work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
         yield Standing(cloud=lab, work=work)
-    finally:
-        lab.stop()

@@ -9,7 +9,8 @@ import pytest
 
 from lab.client import Lab
 from tests.failures.standing import Standing
-from tests.first_light.deployed import ROOT, farshore, lab_name
+from tests.first_light.deployed import ROOT, farshore
+from tests.labs import lab_name
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:

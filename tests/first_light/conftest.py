@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.machines.recipe import UBUNTU_24_04
-from tests.first_light.deployed import EACH, Deployed, both_releases, farshore, lab_name
+from tests.first_light.deployed import EACH, Deployed, both_releases, farshore
 from tests.first_light.provided import provide, up
 from tests.first_light.watching import Watcher
+from tests.labs import lab_name
 from tests.machines.releases import require
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -47,11 +46,6 @@ def farshore(*arguments: str, within_s: float = UP_WITHIN_S) -> subprocess.Compl
         stdin=subprocess.DEVNULL,
         cwd=ROOT,
     )
-
-
-def lab_name(letter: str) -> str:
-    """Return a name of this run's own, so that several runs can stand side by side."""
-    return f"{letter}{os.getpid() % 1000000}"
 
 
 def both_releases(newer: str = "debian-13") -> str:

@@ -8,13 +8,15 @@ import pytest
 import yaml
 from hcloud import Client
 
-from lab.client import Lab
-from tests.first_light.deployed import ROOT, lab_name
+from tests.first_light.deployed import ROOT
+from tests.labs import cloud_alone
 from tools.workspace import EngineError, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lab.client import Lab
 
 pytestmark = pytest.mark.lab
 
@@ -22,11 +24,8 @@ pytestmark = pytest.mark.lab
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Lab]:
     """A cloud without machines."""
-    lab = Lab.start(lab_name("fa"), tmp_path / "cloud", accounts=("edge", "vault"), machines="none")
-    try:
+    with cloud_alone("fa", tmp_path / "cloud") as lab:
         yield lab
-    finally:
-        lab.stop()
 
 
 def addresses(cloud: Lab) -> dict[str, str]:

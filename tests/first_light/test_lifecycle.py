@@ -12,8 +12,9 @@ import pytest
 
 from lab.client import Lab, until
 from lab.ledger import start_time
-from tests.first_light.deployed import FARSHORE, PAGE, ROOT, Deployed, farshore, lab_name
+from tests.first_light.deployed import FARSHORE, PAGE, ROOT, Deployed, farshore
 from tests.first_light.provided import provide, up
+from tests.labs import lab_name
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:

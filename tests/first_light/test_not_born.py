@@ -9,7 +9,8 @@ import pytest
 
 from lab.client import Lab
 from lab.faults.model import HideMetadata
-from tests.first_light.deployed import PAGE, ROOT, Deployed, farshore, lab_name
+from tests.first_light.deployed import PAGE, ROOT, Deployed, farshore
+from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

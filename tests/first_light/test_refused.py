@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from lab.client import Lab
-from tests.first_light.deployed import FARSHORE, ROOT, farshore, lab_name
+from tests.first_light.deployed import FARSHORE, ROOT, farshore
+from tests.labs import cloud_alone, lab_name
 from tools.workspace import EngineError, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lab.client import Lab
 
 pytestmark = pytest.mark.lab
 
@@ -24,11 +26,8 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A cloud without machines: enough to see that nothing was asked of it."""
-    lab = Lab.start(lab_name("fr"), tmp_path_factory.mktemp("cloud"), accounts=("edge", "vault"), machines="none")
-    try:
+    with cloud_alone("fr", tmp_path_factory.mktemp("cloud")) as lab:
         yield lab
-    finally:
-        lab.stop()
 
 
 def stack_file(folder: Path, **changes: Any) -> Path:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.first_light.deployed import PAGE, ROOT, Deployed, farshore, lab_name
+from tests.first_light.deployed import PAGE, ROOT, Deployed, farshore
+from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ import pytest
 from lab.internet.flows import Flow, read_flows, write_flows
 from lab.internet.links import add_addresses, add_route, make_link
 from lab.internet.namespace import configure, make_namespace, namespace_path, remove_namespace, run_inside
-from tests.machines.ordering import lab_name
+from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ import pytest
 
 from lab.client import Lab
 from tests.lab_faults.standing import Standing
-from tests.machines.ordering import Customer, customer, lab_name
+from tests.labs import lab_name
+from tests.machines.ordering import Customer, customer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

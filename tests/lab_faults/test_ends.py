@@ -11,7 +11,8 @@ import pytest
 from lab.client import Lab, LabError, until
 from lab.faults.model import Blackhole, Cut, CutPower, FaultError, FillDisk, Outage, Slow
 from lab.registry import Registration
-from tests.machines.ordering import customer, lab_name, traces_of_lab
+from tests.labs import cloud_alone, lab_name
+from tests.machines.ordering import customer, traces_of_lab
 from tests.machines.test_guard import backing_files
 
 if TYPE_CHECKING:
@@ -69,12 +70,9 @@ def test_a_lab_ends_whatever_is_wrong_in_it(tmp_path: Path) -> None:
 
 def test_a_lab_without_a_world_has_no_faults_in_it(tmp_path: Path) -> None:
     """The message says what kind of lab has."""
-    lab = Lab.start(lab_name("n"), tmp_path, machines="none")
-    try:
-        with pytest.raises(FaultError, match=r"^faults: a lab without machines, allowed: one with; start it with "):
-            lab.inject(Cut("visitor"))
-    finally:
-        lab.stop()
+    said = r"^faults: a lab without machines, allowed: one with; start it with "
+    with cloud_alone("n", tmp_path) as lab, pytest.raises(FaultError, match=said):
+        lab.inject(Cut("visitor"))
 
 
 def _is_on(lab: Lab, name: str) -> bool | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import os
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.client import Lab, MachineSpot
-
-
-def lab_name(letter: str) -> str:
-    """Return a lab's name that no other run of the tests uses."""
-    return f"{letter}{os.getpid()}"
 
 
 def packed(cloud_config: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from lab.client import until
 from lab.internet.namespace import make_namespace, namespace_path
 from lab.ledger import Ledger, start_time
-from tests.machines.ordering import lab_name
+from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,8 @@ def test_a_process_id_that_was_used_again_is_let_live(tmp_path: Path) -> None:
 
 def test_only_the_namespace_noted_is_removed(tmp_path: Path) -> None:
     """Its neighbour, of nearly the same name, stays."""
-    noted, neighbour = f"fs-{lab_name('l')}", f"fs-{lab_name('l')}-x"
+    noted = f"fs-{lab_name('l')}"
+    neighbour = f"{noted}-x"
     for name in (noted, neighbour):
         make_namespace(name)
     Ledger(tmp_path / "ledger.jsonl").note("namespace", noted)

@@ -12,7 +12,7 @@ import pytest
 
 from lab.refusals import check_loop, check_programs, check_tun, check_user, take_port
 from lab.registry import RefusalError, Registration, check_name
-from tests.machines.ordering import lab_name
+from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from lab.client import Lab

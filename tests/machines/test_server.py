@@ -17,7 +17,7 @@ from lab.ledger import Ledger
 from lab.server import Server
 from lab.vault import Vault
 from lab.wish import Rule, Wish
-from tests.machines.ordering import lab_name
+from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator

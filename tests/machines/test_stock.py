@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import Lab
-from tests.machines.ordering import customer, lab_name, packed
+from tests.labs import lab_name
+from tests.machines.ordering import customer, packed
 from tests.machines.releases import ALL, DEBIAN, have
 
 if TYPE_CHECKING:

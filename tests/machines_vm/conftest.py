@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import Lab
-from tests.machines.ordering import WRITES_A_FILE, Customer, customer, lab_name
+from tests.labs import lab_name
+from tests.machines.ordering import WRITES_A_FILE, Customer, customer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ import pytest
 from lab.client import Lab, LabError, until
 from lab.ledger import start_time
 from lab.registry import Registration
-from tests.machines.ordering import customer, lab_name, traces_of_lab
+from tests.labs import lab_name
+from tests.machines.ordering import customer, traces_of_lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,8 @@ import pytest
 
 from lab.client import Lab
 from lab.machines.qemu_build import unpack_kernel
-from tests.machines.ordering import WRITES_A_FILE, Customer, customer, lab_name
+from tests.labs import lab_name
+from tests.machines.ordering import WRITES_A_FILE, Customer, customer
 from tests.machines_vm.test_birth import CARRIES_A_PACKET, said
 
 if TYPE_CHECKING:

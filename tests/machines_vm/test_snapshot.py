@@ -20,7 +20,8 @@ from lab import cgroups
 from lab.client import Lab, LabError, until
 from lab.door import DoorError
 from lab.internet.flows import Flow, read_flows
-from tests.machines.ordering import Customer, lab_name
+from tests.labs import lab_name
+from tests.machines.ordering import Customer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

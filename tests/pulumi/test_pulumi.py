@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.client import Lab
 from tests.engine.vectors import SCENARIOS, VECTORS, expected, load, recorder
-from tests.first_light.deployed import ROOT, lab_name
+from tests.first_light.deployed import ROOT
+from tests.labs import cloud_alone
 from tools.workspace import STAND_IN, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lab.client import Lab
 
 # What Pulumi 3.272 does otherwise than 3.255, which was recorded (seen by running it): what is deleted with a host is now
 # replaced with it as well.
@@ -58,11 +60,8 @@ def pulumi() -> str:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Lab]:
     """A cloud without machines."""
-    lab = Lab.start(lab_name("pu"), tmp_path / "cloud", accounts=("edge", "vault"), machines="none")
-    try:
+    with cloud_alone("pu", tmp_path / "cloud") as lab:
         yield lab
-    finally:
-        lab.stop()
 
 
 @pytest.mark.long

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.client import Lab
-from tests.first_light.deployed import lab_name
+from tests.labs import cloud_alone
 from tests.repair.standing import ROOT, STACK, Standing
 from tools.workspace import STAND_IN, Workspace
 
@@ -16,16 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lab.client import Lab
+
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """A stack under the stand-in engine."""
     folder = tmp_path_factory.mktemp("repair")
-    lab = Lab.start(lab_name("r"), folder / "cloud", accounts=("edge", "vault"), machines="none")
-    try:
+    with cloud_alone("r", folder / "cloud") as lab:
         yield prepared(lab, folder, str(STAND_IN))
-    finally:
-        lab.stop()
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +33,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     if engine is None:
         pytest.skip("pulumi is not on PATH: nothing of Pulumi's own engine was run")
     folder = tmp_path_factory.mktemp("repair-real")
-    lab = Lab.start(lab_name("q"), folder / "cloud", accounts=("edge", "vault"), machines="none")
-    try:
+    with cloud_alone("q", folder / "cloud") as lab:
         yield prepared(lab, folder, engine)
-    finally:
-        lab.stop()
 
 
 def prepared(lab: Lab, folder: Path, engine: str) -> Standing:

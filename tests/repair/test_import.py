@@ -12,8 +12,7 @@ from hcloud.locations import Location
 from hcloud.server_types import ServerType
 from hcloud.servers import ServerCreatePublicNetwork
 
-from lab.client import Lab
-from tests.first_light.deployed import lab_name
+from tests.labs import cloud_alone
 from tests.repair.standing import ROOT, Standing
 from tools.workspace import STAND_IN, EngineError, Workspace
 
@@ -55,13 +54,10 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Standing]:
     project.mkdir()
     runtime = f"runtime: {{name: python, options: {{virtualenv: {ROOT / '.venv'}}}}}\n"
     (project / "Pulumi.yaml").write_text(f"name: farshore\n{runtime}")
-    lab = Lab.start(lab_name("i"), tmp_path / "cloud", accounts=("vault",), machines="none")
-    try:
+    with cloud_alone("i", tmp_path / "cloud", accounts=("vault",)) as lab:
         work = Workspace(folder=tmp_path / "pulumi", stack="mending", endpoint=lab.endpoint, project=project)
         work.__dict__["engine"] = engine
         yield Standing(cloud=lab, work=work, engine=engine)
-    finally:
-        lab.stop()
 
 
 def prepare(standing: Standing, program: str, **config: Any) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.first_light.deployed import Deployed, farshore, lab_name
+from tests.first_light.deployed import Deployed, farshore
+from tests.labs import lab_name
 from tests.repair.standing import ALL_WELL, Standing
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.client import Lab
-from tests.first_light.deployed import lab_name
+from tests.labs import cloud_alone
 from tests.tools.office import Office
 from tools.workspace import ROOT, Workspace
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A deployment that stands."""
     folder = tmp_path_factory.mktemp("operator")
-    lab = Lab.start(lab_name("o"), folder / "cloud", accounts=("edge", "vault"), machines="none")
-    try:
+    with cloud_alone("o", folder / "cloud") as lab:
         work = Workspace(folder=folder / "pulumi", stack="office", endpoint=lab.endpoint)
         work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
         text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
@@ -31,8 +29,6 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         ] == comments
         work.run(["up", "--yes", "--skip-preview", "--stack", "office", "--config-file", str(work.stack_file)])
         yield work
-    finally:
-        lab.stop()
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.client import Lab
-from tests.first_light.deployed import lab_name
+from tests.labs import cloud_alone
 from tools.workspace import ROOT, EngineError, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lab.client import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("operator")]
 COST = "about 11.98 EUR a month without VAT by Hetzner's prices of "
@@ -22,11 +23,8 @@ COST = "about 11.98 EUR a month without VAT by Hetzner's prices of "
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A cloud without machines."""
-    lab = Lab.start(lab_name("i"), tmp_path_factory.mktemp("init"), accounts=("edge", "vault"), machines="none")
-    try:
+    with cloud_alone("i", tmp_path_factory.mktemp("init")) as lab:
         yield lab
-    finally:
-        lab.stop()
 
 
 def test_what_init_writes_previews_cleanly(cloud: Lab, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.first_light.deployed import farshore, lab_name
+from tests.first_light.deployed import farshore
+from tests.labs import lab_name
 from tests.topologies.standing import Connected, new_key, write_example
 
 if TYPE_CHECKING:
