@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 BORN: Final = "/var/lib/farshore/born"
 RESULT: Final = "/run/cloud-init/result.json"
+LOG: Final = "/var/log/cloud-init.log"
 BIRTH_WITHIN_S: Final = 180.0
 VIRTUAL_BIRTH_WITHIN_S: Final = 420.0  # of a pair without KVM, on two busy cores; more hosts take their share more
 OFF_WITHIN_S: Final = 30.0  # a machine that is wished for is made and switched on at once, and again after a failure
 _CONSOLE_LINES: Final = 15
+_LOG_LINES: Final = 12
+# What cloud-init complains of, and what its programs and exceptions say last; never what it was given.
+_COMPLAINTS: Final = [
+    "grep",
+    "-E",
+    r"\[(WARNING|ERROR)\]|^[A-Za-z_.]+(Error|Exception|Expired)|^(Command|Exit code): ",
+    LOG,
+]
 # In this order: the marker is written before the result is.
 _ASK: Final = f"test -e {RESULT}; done=$?; test -e {BORN} && exit 0; [ $done = 0 ] && exit 3; exit 4"
 
@@ -95,11 +104,11 @@ def _say_done(lab: Lab, host: Host) -> str:
     if result.get("datasource") == "DataSourceNone":
         return (
             f"{_where(host)}: up without its user data, for cloud-init found no metadata service, allowed: born from "
-            f"it; boot it again: {_command(lab, 'reboot', host)}, then {_command(lab, 'up')}{_console(lab, host)}"
+            f"it; boot it again: {_command(lab, 'reboot', host)}, then {_command(lab, 'up')}{_complaints(lab, host)}"
         )
     return (
         f"{_where(host)}: cloud-init is done and the host not born, allowed: born; "
-        f"see what failed: {_command(lab, 'shell', host)}, there: cloud-init status --long{_console(lab, host)}"
+        f"see what failed: {_command(lab, 'shell', host)}, there: cloud-init status --long{_complaints(lab, host)}"
     )
 
 
@@ -118,6 +127,13 @@ def _command(lab: Lab, verb: str, host: Host | None = None) -> str:
     words = ["bin/farshore", "lab", verb]
     words += ["--name", lab.name] if lab.name != "lab" else []
     return " ".join([*words, host.name] if host else words)
+
+
+def _complaints(lab: Lab, host: Host) -> str:
+    lines: list[str] = []
+    with contextlib.suppress(LabError, OSError, subprocess.TimeoutExpired):
+        lines = lab.machine(host.server_name).run(_COMPLAINTS).stdout.splitlines()[:_LOG_LINES]
+    return "\n".join([f"; {LOG} complains:", *lines]) if lines else _console(lab, host)
 
 
 def _console(lab: Lab, host: Host) -> str:

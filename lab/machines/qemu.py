@@ -16,6 +16,7 @@ from lab.launch import Setting, end, launch
 from lab.ledger import start_time
 from lab.machines.driver import Leader, MachineError, login_command
 from lab.machines.power import PoweredMachine
+from lab.machines.qemu_clock import measure_counter_khz
 from lab.machines.qemu_command import (
     DISK,
     Hardware,
@@ -211,6 +212,7 @@ class QemuMachine(PoweredMachine):
             console=self.console,
             accelerator=self._accelerator,
             disks=tuple(self._disks.values()),
+            counter_khz=measure_counter_khz(),
         )
 
     @contextlib.contextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from lab.machines.qemu_clock import measure_counter_khz
 from lab.machines.qemu_disks import render_controller, render_disk
 from lab.machines.qemu_layer import EMULATED_ARGUMENTS, KERNEL_ARGUMENTS
 from lab.machines.qemu_wire import PORT_PREFIX, PORTS
@@ -65,6 +66,7 @@ class Hardware:
         console: File that the serial console is appended to.
         accelerator: What runs its instructions.
         disks: Volumes that are plugged in from the start.
+        counter_khz: Frequency of this machine's time stamp counter, which an emulated one runs with; 0 if unknown.
     """
 
     serial: int
@@ -73,6 +75,7 @@ class Hardware:
     console: Path
     accelerator: Accelerator
     disks: tuple[Disk, ...] = ()
+    counter_khz: int = 0
 
 
 def render_disk_command(image: VirtualImage, *, existing: bool = False) -> list[str]:
@@ -97,7 +100,10 @@ def render_command(hardware: Hardware, image: VirtualImage) -> list[str]:
     At a reboot or a shutdown of the machine's own QEMU stands still until it is told to quit: nothing it says of it
     can be lost, and the next boot is a process of its own.
     """
-    arguments = KERNEL_ARGUMENTS + (EMULATED_ARGUMENTS if hardware.accelerator == "tcg" else ())
+    arguments: tuple[str, ...] = KERNEL_ARGUMENTS
+    if hardware.accelerator == "tcg":
+        arguments += EMULATED_ARGUMENTS
+        arguments += (f"tsc_early_khz={hardware.counter_khz}",) if hardware.counter_khz else ()
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]
     command += ["-machine", "q35", "-accel", _ACCELERATOR[hardware.accelerator]]
     command += ["-cpu", _PROCESSOR[hardware.accelerator], "-smp", "2", "-m", f"{MEMORY_MIB}M", "-rtc", "base=utc"]
@@ -138,6 +144,8 @@ def render_makings(image: VirtualImage, accelerator: Accelerator) -> dict[str, s
     if accelerator == "kvm":
         flags = re.search(r"^flags\b.*$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
         makings["processor"] = hashlib.sha256((flags[0] if flags else "").encode()).hexdigest()[:16]
+    else:  # its kernel was told how fast the counter runs, and goes by that
+        makings["counter"] = f"{measure_counter_khz() / 1_000_000:.2f} GHz"
     return makings
 
 

@@ -8,6 +8,7 @@
 | the kernel's `mitigations`, KASLR, audit, AppArmor are off | as above (`KERNEL_ARGUMENTS`) |
 | housekeeping timers and unused mounts masked | as above (`MASKED_UNITS`) |
 | the clock is trusted unseen, where there is no KVM | an emulated processor fails the kernel's clock tests under load |
+| the kernel is told its clock's frequency there | it measures it wrong under load (`qemu_clock`) |
 | what the kernel has written survives a power cut | the host's page cache is not the disk's; what it has not is lost |
 
 The kernel, its WireGuard and its nf_tables, udev, SMBIOS, clock and page cache are the machine's own.

@@ -72,6 +72,8 @@ def test_a_host_that_found_no_metadata_is_named_with_the_next_command(dead: Depl
     assert where == f"host press (server {dead.host('press').server_name}, account vault)"
     assert rest.startswith("for cloud-init found no metadata service, allowed: born from it; boot it again: ")
     assert f"bin/farshore lab reboot --name {name} press, then bin/farshore lab up --name {name}" in rest
+    assert "/var/log/cloud-init.log complains:" in rest
+    assert "Getting data from <class 'cloudinit.sources.DataSourceHetzner.DataSourceHetzner'> failed" in rest
     assert farshore("lab", "reboot", "--name", name, "press").returncode == 0
     done = farshore("lab", "up", "--name", name)
     assert done.returncode == 0, done.stdout + done.stderr
