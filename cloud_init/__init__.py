@@ -6,7 +6,13 @@ Pure: one format per module, and the bundle that joins them. Nothing is decided 
 from cloud_init.bundle import Bundle, File, render_bundle
 from cloud_init.device import render_device
 from cloud_init.material import Material, placeholder
-from cloud_init.user_data import MAX_USER_DATA_BYTES, RenderError, pack_user_data, render_cloud_config, render_user_data
+from cloud_init.user_data import (
+    MAX_USER_DATA_BYTES,
+    RenderError,
+    draft_user_data,
+    render_cloud_config,
+    render_user_data,
+)
 
 __all__ = [
     "MAX_USER_DATA_BYTES",
@@ -14,7 +20,7 @@ __all__ = [
     "File",
     "Material",
     "RenderError",
-    "pack_user_data",
+    "draft_user_data",
     "placeholder",
     "render_bundle",
     "render_cloud_config",

@@ -9,14 +9,19 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from cloud_init.bundle import render_bundle
+from cloud_init.material import placeholder
 from cloud_init.nftables import BIRTH
+from plan.faults import Fault, StackError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloud_init.bundle import Bundle
     from cloud_init.material import Material
     from plan.model import Host
@@ -31,8 +36,27 @@ OURS: Final = (
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 
 
-class RenderError(ValueError):
-    """Say what can't be rendered: *where: found, allowed; remedy*."""
+class RenderError(StackError):
+    """Say all that can't be rendered."""
+
+
+def draft_user_data(hosts: Sequence[Host]) -> dict[str, str]:
+    """Return each host's cloud-config by its name, as long as it will be, before any key or address is known.
+
+    Raises:
+        RenderError: With the faults of all hosts: a `setup` that says what only Farshore may say, or is too long.
+    """
+    texts: dict[str, str] = {}
+    faults: list[Fault] = []
+    for host in hosts:
+        try:
+            texts[host.name] = render_cloud_config(host, placeholder(host))
+            pack_user_data(host, texts[host.name])
+        except RenderError as error:
+            faults += error.faults
+    if faults:
+        raise RenderError(faults)
+    return texts
 
 
 def render_user_data(host: Host, material: Material) -> str:
@@ -50,13 +74,29 @@ def pack_user_data(host: Host, cloud_config: str) -> str:
     Raises:
         RenderError: It is too long.
     """
-    text = base64.b64encode(_gzip(cloud_config.encode())).decode()
+    text = _packed(cloud_config)
     if len(text) > MAX_USER_DATA_BYTES:
-        raise RenderError(
-            f"farshore:{host.role}s.{host.name}: user data of {len(text)} bytes, "
-            f"allowed: {MAX_USER_DATA_BYTES}; shorten its setup, or let it fetch what it needs"
-        )
+        found, allowed = f"user data of {len(text)} bytes", f"{MAX_USER_DATA_BYTES} bytes at Hetzner"
+        raise RenderError([Fault(f"farshore:{host.role}s.{host.name}", found, allowed, _remedy(host, len(text)))])
     return text
+
+
+def _packed(cloud_config: str) -> str:
+    return base64.b64encode(_gzip(cloud_config.encode())).decode()
+
+
+def _remedy(host: Host, size_bytes: int) -> str:
+    """Return what makes too long user data shorter: less of what most of it is made of."""
+    if host.setup is not None:
+        bare = replace(host, setup=None)
+        bare_bytes = len(_packed(render_cloud_config(bare, placeholder(bare))))
+        if bare_bytes <= MAX_USER_DATA_BYTES:
+            return f"its setup makes {size_bytes - bare_bytes} of them: shorten it, or let it fetch what it needs"
+    peers = sum(len(interface.peers) for interface in host.interfaces)
+    part = f"about {100 * MAX_USER_DATA_BYTES // size_bytes} % of its {peers} peers"
+    if host.role == "shield":
+        return f"{part} and {len(host.sites)} domains fit, put the rest behind further shields"
+    return f"{part} fit, give it fewer shields and mesh links"
 
 
 def render_cloud_config(host: Host, material: Material) -> str:
@@ -106,13 +146,17 @@ def _merged(host: Host, own: dict[str, Any]) -> dict[str, Any]:
         return own
     theirs: dict[str, Any] = yaml.safe_load(host.setup)
     where = f"farshore:{host.role}s.{host.name}.setup"
-    forbidden = sorted(theirs.keys() & set(OURS))
-    if forbidden:
-        raise RenderError(f"{where}: {', '.join(forbidden)}, allowed: any other key; remove it, Farshore sets it")
+    forbidden = ", ".join(sorted(theirs.keys() & set(OURS)))
+    faults = [Fault(where, forbidden, "any other key", "remove it, Farshore sets it")] if forbidden else []
+    faults += [
+        Fault(f"{where}.{key}", type(value).__name__, "a list", "Farshore adds to it")
+        for key, value in theirs.items()
+        if key in own and key not in OURS and not isinstance(value, list)
+    ]
+    if faults:
+        raise RenderError(faults)
     joined = dict(own)
     for key, value in theirs.items():
-        if key in own and not isinstance(value, list):
-            raise RenderError(f"{where}.{key}: {type(value).__name__}, allowed: a list; Farshore adds to it")
         joined[key] = own.get(key, []) + value if key in own else value
     return joined
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from cloud_init import Material, pack_user_data, placeholder, render_cloud_config, render_device
+from cloud_init import Material, draft_user_data, render_device
 from cloud_init.wireguard import render_endpoint
 from components.account import Account
 from components.keys import Keys
@@ -59,9 +59,7 @@ class Deployment(pulumi.ComponentResource):
             raise StackError(
                 Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
             )
-        texts = {host.name: render_cloud_config(host, placeholder(host)) for host in plan.hosts}
-        for host in plan.hosts:
-            pack_user_data(host, texts[host.name])  # what is too long is refused by the preview, before any resource
+        texts = draft_user_data(plan.hosts)  # what is too long is refused by the preview, before any resource
         super().__init__("farshore:components:Deployment", name, None, opts)
         for warning in plan.warnings:
             pulumi.log.warn(warning, self)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from cloud_init import RenderError
-from plan import StackError, load
+from plan import StackError, load, located
 from plan.changes import read_standing
 
 if TYPE_CHECKING:
@@ -31,17 +30,14 @@ def read_stack() -> tuple[Stack, Secrets]:
     Raises:
         StackError: With every fault of the file.
     """
-    project = pulumi.get_project()
-    prefix = f"{project}:"
-    said = {**get_config_env(), **CONFIG.get()}
-    config = {key.removeprefix(prefix): _value(text) for key, text in said.items() if key.startswith(prefix)}
+    config = _config()
     return load(
         config,
-        project=project,
+        project=pulumi.get_project(),
         stack=pulumi.get_stack(),
         day=datetime.now(UTC).date(),
         files=named_files(config, Path.cwd()),
-        text=_text(Path.cwd(), f"Pulumi.{pulumi.get_stack()}.yaml"),
+        text=_stack_file(),
     )
 
 
@@ -62,8 +58,20 @@ def refusing() -> Iterator[None]:
     """Turn what is wrong with the stack file into Pulumi's clean error, without a traceback."""
     try:
         yield
-    except (StackError, RenderError) as error:
-        raise pulumi.RunError(str(error)) from error
+    except StackError as error:
+        told = located(error, _stack_file(), _config(), project=pulumi.get_project(), stack=pulumi.get_stack())
+        raise pulumi.RunError(str(told)) from error
+
+
+def _config() -> dict[str, Any]:
+    """Return the values of the project's own namespace, without it."""
+    prefix = f"{pulumi.get_project()}:"
+    said = {**get_config_env(), **CONFIG.get()}
+    return {key.removeprefix(prefix): _value(text) for key, text in said.items() if key.startswith(prefix)}
+
+
+def _stack_file() -> str | None:
+    return _text(Path.cwd(), f"Pulumi.{pulumi.get_stack()}.yaml")
 
 
 def _value(text: Any) -> Any:

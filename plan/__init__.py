@@ -7,9 +7,9 @@ with the planner.
 
 from plan.check import check
 from plan.faults import Fault, StackError
-from plan.load import load
+from plan.load import load, located
 from plan.model import Host, Plan
 from plan.planner import make_plan
 from plan.stack import Secrets, Stack
 
-__all__ = ["Fault", "Host", "Plan", "Secrets", "Stack", "StackError", "check", "load", "make_plan"]
+__all__ = ["Fault", "Host", "Plan", "Secrets", "Stack", "StackError", "check", "load", "located", "make_plan"]

@@ -79,10 +79,14 @@ def load(
     try:
         return reader.read(project, stack, day)
     except StackError as error:
-        if text is None:
-            raise
-        lines = find_lines(text, config, project=project)
-        raise StackError(error.faults, file=f"Pulumi.{stack}.yaml", lines=lines) from None
+        raise located(error, text, config, project=project, stack=stack) from None
+
+
+def located(error: StackError, text: str | None, config: Mapping[str, Any], *, project: str, stack: str) -> StackError:
+    """Return the same faults with the lines of the stack file, where its text is known."""
+    if text is None:
+        return error
+    return StackError(error.faults, file=f"Pulumi.{stack}.yaml", lines=find_lines(text, config, project=project))
 
 
 class _Reader:

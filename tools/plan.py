@@ -13,7 +13,8 @@ from rich.table import Table
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from plan import Plan, StackError, check, load, make_plan
+from cloud_init import RenderError, draft_user_data
+from plan import Plan, StackError, check, load, located, make_plan
 from plan.cost import tell_cost
 from plan.explain import TOPICS, explain, title
 from plan.faults import Fault
@@ -37,6 +38,9 @@ def plan(
         text = file.read_text(encoding="utf-8")
         config = read_config(text)
         found = read_plan(config, text, stack=stack, folder=ROOT)
+        draft_user_data(found.hosts)
+    except RenderError as error:
+        _refuse(str(located(error, text, config, project=PROJECT, stack=stack)))
     except (OSError, UnicodeDecodeError) as error:
         _refuse(f"{file}: {error.__class__.__name__}, allowed: a stack file that can be read; name another")
     except StackError as error:

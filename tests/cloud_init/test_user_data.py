@@ -5,17 +5,25 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from cloud_init import MAX_USER_DATA_BYTES, RenderError, placeholder, render_cloud_config, render_user_data
+from cloud_init import (
+    MAX_USER_DATA_BYTES,
+    RenderError,
+    draft_user_data,
+    placeholder,
+    render_cloud_config,
+    render_user_data,
+)
 from tests.stacks import SETUP, changed, planned
 
 if TYPE_CHECKING:
-    from plan import Host
+    from plan import Host, Plan
 
 
 def origin(setup: str | None = None) -> Host:
@@ -78,12 +86,74 @@ def test_too_long_is_refused_with_the_limit() -> None:
     """What does not fit the API's 32 KiB is refused before anything is made; a byte less fits."""
     noise = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(800))
     host = origin(f"#cloud-config\nwrite_files: [{{path: /x, content: {noise}}}]\n")
-    with pytest.raises(
-        RenderError, match=rf"user data of \d+ bytes, allowed: {MAX_USER_DATA_BYTES}; shorten its setup"
-    ):
+    with pytest.raises(RenderError) as refused:
         render_user_data(host, placeholder(host))
+    said = str(refused.value)
+    assert re.fullmatch(
+        r"the stack file has 1 fault\n  farshore:origins\.press: user data of 4\d{4} bytes, allowed: 32768 bytes at Hetzner; "
+        r"its setup makes 4\d{4} of them: shorten it, or let it fetch what it needs",
+        said,
+    ), said
     small = origin(f"#cloud-config\nwrite_files: [{{path: /x, content: {noise[:20000]}}}]\n")
     assert len(render_user_data(small, placeholder(small))) <= MAX_USER_DATA_BYTES
+
+
+def crowded(count: int) -> Plan:
+    """Return a plan of one shield with so many origins, and a domain for each."""
+    press = {"account": "vault", "location": "hel1", "shields": ["falkenstein"], "services": {"web": {"port": 8080}}}
+    slots = [slot for slot in range(2, 2000) if slot % 256 not in {0, 1, 255}]
+    return planned(
+        changed(
+            origins={f"o{n}": {**press, "slot": slots[n]} for n in range(count)},
+            domains={f"d{n}.example.com": {"origin": f"o{n}", "service": "web"} for n in range(count)},
+        )
+    )
+
+
+def test_a_shield_with_too_many_peers_is_refused_with_what_fits() -> None:
+    """The words name the host, the size, the limit, and how much of it would fit; 130 peers do."""
+    with pytest.raises(RenderError) as refused:
+        draft_user_data(crowded(400).shields)
+    said = str(refused.value)
+    assert re.fullmatch(
+        r"the stack file has 1 fault\n  farshore:shields\.falkenstein: user data of [78]\d{4} bytes, allowed: 32768 bytes at "
+        r"Hetzner; about 3\d % of its 400 peers and 400 domains fit, put the rest behind further shields",
+        said,
+    ), said
+    assert list(draft_user_data(crowded(130).shields)) == ["falkenstein"]
+
+
+def test_an_origin_with_too_many_tunnels_is_refused_with_what_fits() -> None:
+    """It has no domains, and no setup to shorten; 200 shields are too many, 20 are not."""
+
+    def behind(count: int) -> Plan:
+        shields = {f"s{n}": {"slot": n, "account": "edge", "location": "fsn1"} for n in range(count)}
+        return planned(changed(shields=shields, origins__press__shields=list(shields)))
+
+    with pytest.raises(
+        RenderError, match=r"press: user data of .* % of its 200 peers fit, give it fewer shields and mesh links$"
+    ):
+        draft_user_data(behind(200).origins)
+    assert list(draft_user_data(behind(20).origins)) == ["press"]
+
+
+def test_all_hosts_that_do_not_fit_are_told_together() -> None:
+    """Nobody mends one host to hear of the next; what a setup may not say is among it."""
+    plan = planned()
+    long = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(800))
+    hosts = (
+        replace(plan.shields[0], setup=f"#cloud-config\nruncmd: [[{long}]]\n"),
+        replace(plan.origins[0], setup="#cloud-config\nssh_keys: {}\npackages: nginx\n"),
+    )
+    with pytest.raises(RenderError) as refused:
+        draft_user_data(hosts)
+    first, *faults = str(refused.value).splitlines()
+    assert first == "the stack file has 3 faults"
+    assert faults[:2] == [
+        "  farshore:origins.press.setup: ssh_keys, allowed: any other key; remove it, Farshore sets it",
+        "  farshore:origins.press.setup.packages: str, allowed: a list; Farshore adds to it",
+    ]
+    assert faults[2].startswith("  farshore:shields.falkenstein: user data of ")
 
 
 def test_every_file_has_a_quoted_mode_and_secrets_are_0600() -> None:

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from cloud_init import RenderError, placeholder, render_user_data
-from plan import StackError, load, make_plan
+from cloud_init import draft_user_data
+from plan import StackError, load, located, make_plan
 from tools.plan import read_config
-
-if TYPE_CHECKING:
-    from plan import Plan
 
 HERE: Final = Path(__file__).parent
 DAY: Final = date(2026, 11, 21)
@@ -41,16 +38,10 @@ def refusal(config: dict[str, Any], text: str | None) -> str:
     files = {path.name: path.read_text(encoding="utf-8") for path in (HERE / "files").iterdir()}
     try:
         stack, _ = load(config, project="farshore", stack="dev", day=DAY, files=files, text=text)
-        render(make_plan(stack))
-    except (StackError, RenderError) as error:
-        return f"{error}\n"
+        draft_user_data(make_plan(stack).hosts)
+    except StackError as error:
+        return f"{located(error, text, config, project='farshore', stack='dev')}\n"
     return ""
-
-
-def render(plan: Plan) -> None:
-    """Render what each host is told at birth."""
-    for host in plan.hosts:
-        render_user_data(host, placeholder(host))
 
 
 def opened(value: Any) -> Any:

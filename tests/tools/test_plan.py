@@ -67,6 +67,20 @@ def test_faults_of_the_file_are_told_and_nothing_else(tmp_path: Path) -> None:
     assert "Traceback" not in done.output
 
 
+def test_what_fits_no_user_data_is_refused_with_its_line(tmp_path: Path) -> None:
+    """The same words as in Pulumi's preview, with the line of the host."""
+    mesh = {f"s{n}": {"slot": n + 10, "account": "edge", "location": "fsn1"} for n in range(200)}
+    shields = whole()["shields"] | mesh
+    origins = whole()["origins"]
+    origins["press"] = {**origins["press"], "shields": [*origins["press"]["shields"], *mesh]}
+    path = stack_file(tmp_path, shields=shields, origins=origins)
+    done = CliRunner().invoke(app, ["plan", "--stack", "dev", "--config-file", str(path)])
+    assert done.exit_code == 2, done.output
+    line = path.read_text(encoding="utf-8").splitlines().index("    press:") + 1
+    assert f"  Pulumi.dev.yaml:{line}: farshore:origins.press: user data of " in done.output
+    assert "peers fit, give it fewer shields and mesh links" in done.output
+
+
 def test_a_host_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     """The names to choose from are in the message; so is a file that can't be read."""
     path = stack_file(tmp_path)
