@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cloud_init import listeners
 from cloud_init.haproxy import render_haproxy
 from cloud_init.nftables import CLOSED, render_nftables, user_lines
 from cloud_init.resolve import (
@@ -118,6 +119,13 @@ def render_bundle(host: Host, material: Material) -> Bundle:
             File(f"/etc/systemd/system/{TIMER}", "0644", TIMER_UNIT),
         ]
         units.append(TIMER)
+    if host.hidden:
+        files += [
+            File(listeners.SCRIPT_PATH, "0755", listeners.SCRIPT),
+            File(f"/etc/systemd/system/{listeners.SERVICE}", "0644", listeners.SERVICE_UNIT),
+            File(f"/etc/systemd/system/{listeners.TIMER}", "0644", listeners.TIMER_UNIT),
+        ]
+        units.append(listeners.TIMER)
     if host.role == "shield":
         files.append(File("/etc/haproxy/haproxy.cfg", "0644", render_haproxy(host.sites, host.address)))
         files.append(File("/etc/systemd/system/haproxy.service.d/farshore.conf", "0644", EDGE_DROP_IN))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Any, Final
 
 from hcloud import Client
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
     from lab.client import PlaceSpot
 
+LISTENERS: Final = "/usr/local/lib/farshore/listeners"
 PAGE_WITHIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """One server of the deployment, as its cloud knows it."""
+    """One server of the deployment, as its cloud knows it; an address that it has not is empty."""
 
     name: str
     server_name: str
@@ -32,6 +34,12 @@ class Host:
     country: str
     city: str
     ipv4: str
+    ipv6: str
+
+    @property
+    def public(self) -> str:
+        """Return its public address, of the elder family that it has."""
+        return self.ipv4 or self.ipv6
 
 
 @dataclass(frozen=True)
@@ -68,15 +76,25 @@ def _host(account: str, server: BoundServer) -> Host:
     assert server.name is not None
     assert server.location is not None
     assert server.public_net is not None
-    assert server.public_net.ipv4 is not None
+    ipv4, ipv6 = server.public_net.ipv4, server.public_net.ipv6
     return Host(
         name=server.labels["farshore-host"],
         server_name=server.name,
         account=account,
         country=str(server.location.country),
         city=str(server.location.city),
-        ipv4=str(server.public_net.ipv4.ip),
+        ipv4=str(ipv4.ip) if ipv4 else "",
+        ipv6=str(IPv6Network(str(ipv6.ip)).network_address + 1) if ipv6 else "",
     )
+
+
+def tell_listeners(lab: Lab, hosts: Sequence[Host], console: Console) -> None:
+    """Print what hidden hosts' own look at their listeners finds; each finding is a line of its own."""
+    for host in hosts:
+        machine = lab.machine(host.server_name)
+        if machine.has(LISTENERS):  # a shield has none
+            for line in machine.run([LISTENERS]).stdout.splitlines():
+                console.print(f"  warning: {host.name}: {line}", soft_wrap=True)
 
 
 def await_page(lab: Lab, outputs: dict[str, Any], console: Console) -> None:
@@ -105,7 +123,7 @@ def show_summary(name: str, hosts: Hosts, outputs: dict[str, Any], console: Cons
             host.name,
             f"{host.country} ({host.city})",
             host.account,
-            f"{shield['ipv4']}\n{shield['ipv6']}" if shield else "hidden",
+            "\n".join(shield.values()) if shield else "hidden",
             tunnel.get(host.name, ""),
         )
     console.print()

@@ -20,7 +20,7 @@ from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
 from plan.stack.hosts import Server
 from tools.birth import BirthError, await_birth
-from tools.deployment import await_page, hosts_of, show_summary
+from tools.deployment import await_page, hosts_of, show_summary, tell_listeners
 from tools.lab_faults import app as faults
 from tools.snapshot import check_source, restore_deployment, save_deployment
 from tools.workspace import ROOT, EngineError, Workspace
@@ -83,8 +83,10 @@ def scan(host: str, name: Name = "lab") -> None:
     hosts = _refusing(lambda: hosts_of(Lab.open(_folder(name))))
     found = _refusing(lambda: hosts.named(host))
     attacker = Lab.open(_folder(name)).place("attacker")
-    console.print(f"every TCP port of {host} over IPv4, about 15 s …")
-    _become(attacker.command(["nmap", "-n", "-Pn", "-p-", "--min-rate", "20000", "--max-retries", "1", found.ipv4]))
+    family = "IPv4" if found.ipv4 else "IPv6"
+    console.print(f"every TCP port of {host} over {family}, about 15 s …")
+    look = ["nmap", "-n", "-Pn", "-p-", "--min-rate", "20000", "--max-retries", "1", *([] if found.ipv4 else ["-6"])]
+    _become(attacker.command([*look, found.public]))
 
 
 @app.command()
@@ -165,6 +167,7 @@ def _up(wanted: _Wanted) -> None:
         unfinished.unlink()  # all is made: what is said leads on from here, and the next `up` waits on
         raise
     await_page(lab, outputs, console)
+    tell_listeners(lab, hosts.all, console)
     unfinished.unlink()
     show_summary(name, hosts, outputs, console)
 

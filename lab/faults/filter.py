@@ -141,8 +141,10 @@ def render_site_faults(faults: SiteFaults) -> str:
             for family, address in (("ip", addresses.METADATA_IPV4), ("ip6", addresses.METADATA_IPV6))
         ]
     if faults.deaf:
-        resolvers = ", ".join(str(address) for address in addresses.SITE_RESOLVERS)
-        local.append(f"ip daddr {{ {resolvers} }} meta l4proto {{ tcp, udp }} th dport 53 counter drop")
+        local += [
+            f"{family} daddr {{ {', '.join(map(str, hosts))} }} meta l4proto {{ tcp, udp }} th dport 53 counter drop"
+            for family, hosts in (("ip", addresses.SITE_RESOLVERS), ("ip6", addresses.SITE_RESOLVERS6))
+        ]
     if faults.hushed_mtu_bytes is not None:
         early.append(f'iifname "up0" {_fragment(faults.hushed_mtu_bytes)} counter drop')
         output += ["icmp type destination-unreachable icmp code frag-needed counter drop"]

@@ -59,6 +59,11 @@ GATEWAY_IPV6: Final = IPv6Address("fe80::1")
 METADATA_IPV4: Final = IPv4Address("169.254.169.254")
 METADATA_IPV6: Final = IPv6Address("fe80::a9fe:a9fe")
 SITE_RESOLVERS: Final = (IPv4Address("185.12.64.1"), IPv4Address("185.12.64.2"))
+SITE_RESOLVERS6: Final = (IPv6Address("2a01:4ff:ff00::add:2"), IPv6Address("2a01:4ff:ff00::add:1"))
+# What a server without a public IPv4 address is lent by DHCP, to ask for its metadata: cloud-init of Debian 12 and 13
+# asks over IPv4 alone, and such a server reaches 169.254.169.254 (https://github.com/flatcar/Flatcar/issues/1968).
+# Which address Hetzner lends is not known here; this one leads no further than the gateway.
+LENT_IPV4: Final = IPv4Address("172.31.1.100")
 
 MTU_BYTES: Final = 1500
 

@@ -37,7 +37,9 @@ def plan_metadata(wish: Wish) -> dict[str, object]:
     if wish.ipv6 is not None:
         address = f"{wish.ipv6.network_address + 1}/{wish.ipv6.prefixlen}"
         gateway = str(addresses.GATEWAY_IPV6)
-        subnets.append({"type": "static", "ipv6": True, "address": address, "gateway": gateway})
+        resolvers = [str(address) for address in addresses.SITE_RESOLVERS6]
+        static = {"type": "static", "ipv6": True, "address": address, "gateway": gateway, "dns_nameservers": resolvers}
+        subnets.append(static)
     interface = {"type": "physical", "name": "eth0", "mac_address": wish.mac, "subnets": subnets}
     return {
         "availability-zone": f"{wish.location}-dc1",

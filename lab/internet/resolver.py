@@ -54,21 +54,30 @@ def render_site(
         names: As for the resolver.
         leases: File that dnsmasq keeps.
         mac: The server's; nobody else gets an address.
-        ipv4: Given by DHCP as a /32 with the gateway off-link (option 121); None for no DHCP.
+        ipv4: Given by DHCP as a /32 with the gateway off-link (option 121); without one an address is lent that leads
+            to the metadata service alone.
         ipv6: The server's prefix.
         advertise: Whether to send router advertisements for it.
     """
-    text = render_resolver(names, addresses.SITE_RESOLVERS) + "interface=br0\n"
-    if ipv4 is not None:
-        gateway, metadata = addresses.GATEWAY_IPV4, addresses.METADATA_IPV4
+    text = render_resolver(names, (*addresses.SITE_RESOLVERS, *addresses.SITE_RESOLVERS6)) + "interface=br0\n"
+    gateway, metadata, given = addresses.GATEWAY_IPV4, addresses.METADATA_IPV4, ipv4 or addresses.LENT_IPV4
+    text += (
+        "dhcp-authoritative\n"
+        f"dhcp-leasefile={leases}\n"
+        f"shared-network=br0,{given}\n"
+        f"dhcp-range={given},static,255.255.255.255,86400\n"
+        f"dhcp-host={mac},{given}\n"
+        "dhcp-option=option:netmask,255.255.255.255\n"
+    )
+    if ipv4 is None:
+        text += (
+            "dhcp-option=option:router\n"
+            "dhcp-option=option:dns-server\n"
+            f"dhcp-option=121,{gateway}/32,0.0.0.0,{metadata}/32,{gateway}\n"
+        )
+    else:
         resolvers = ",".join(str(address) for address in addresses.SITE_RESOLVERS)
         text += (
-            "dhcp-authoritative\n"
-            f"dhcp-leasefile={leases}\n"
-            f"shared-network=br0,{ipv4}\n"
-            f"dhcp-range={ipv4},static,255.255.255.255,86400\n"
-            f"dhcp-host={mac},{ipv4}\n"
-            "dhcp-option=option:netmask,255.255.255.255\n"
             f"dhcp-option=option:router,{gateway}\n"
             f"dhcp-option=option:dns-server,{resolvers}\n"
             f"dhcp-option=121,{gateway}/32,0.0.0.0,0.0.0.0/0,{gateway},{metadata}/32,{gateway}\n"

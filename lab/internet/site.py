@@ -39,6 +39,7 @@ _BRIDGE_HOSTS = (
     addresses.GATEWAY_IPV4,
     addresses.METADATA_IPV4,
     *addresses.SITE_RESOLVERS,
+    *addresses.SITE_RESOLVERS6,
     addresses.METADATA_IPV6,
     addresses.GATEWAY_IPV6,  # the last one is what advertisements are sent from
 )
@@ -173,8 +174,7 @@ class Site:
             add_addresses(netlink, "br0", _BRIDGE_HOSTS)
             if self._advertise and self.wish.ipv6 is not None:  # dnsmasq advertises only what the interface has
                 add_addresses(netlink, "br0", [self.wish.ipv6[-2]], length_ipv6=64)
-            if self.wish.ipv4 is not None:
-                add_route(netlink, f"{self.wish.ipv4}/32", "br0")
+            add_route(netlink, f"{self.wish.ipv4 or addresses.LENT_IPV4}/32", "br0")
             if self.wish.ipv6 is not None:
                 add_route(netlink, self.wish.ipv6, "br0")
 

@@ -57,7 +57,8 @@ class Release:
         return self.sources_form.format(codename=self.codename, distribution=self.distribution)
 
 
-# Hetzner's Debian images are configured through ifupdown.
+# Hetzner's Debian images are configured through ifupdown, and `dns-nameservers` in its file counts: a `resolvconf` is
+# there (https://github.com/hetzneronline/community-content/issues/1261). wg-quick(8) sets a device's resolvers with it.
 _IFUPDOWN: Final = {
     "etc/network/interfaces": "source /etc/network/interfaces.d/*\n",
     "etc/resolv.conf": "",
@@ -66,7 +67,7 @@ _IFUPDOWN: Final = {
 DEBIAN_12: Final = Release(
     image="debian-12",
     codename="bookworm",
-    packages=("ifupdown", "isc-dhcp-client"),
+    packages=("ifupdown", "isc-dhcp-client", "openresolv"),
     files=_IFUPDOWN,
     sources_file="etc/apt/sources.list",
     sources_form=_ONE_LINE,
@@ -75,7 +76,7 @@ DEBIAN_12: Final = Release(
 DEBIAN_13: Final = Release(
     image="debian-13",
     codename="trixie",
-    packages=("dhcpcd-base", "ifupdown"),
+    packages=("dhcpcd-base", "ifupdown", "openresolv"),
     files=_IFUPDOWN,
     sources_file="etc/apt/sources.list.d/debian.sources",
     sources_form=_DEB822,

@@ -59,7 +59,13 @@ def test_metadata_says_what_hetzner_says(internet: Standing, address: str) -> No
                     "mac_address": "96:00:00:00:00:07",
                     "subnets": [
                         {"type": "dhcp", "ipv4": True, "dns_nameservers": ["185.12.64.1", "185.12.64.2"]},
-                        {"type": "static", "ipv6": True, "address": "2001:db8:10::1/64", "gateway": "fe80::1"},
+                        {
+                            "type": "static",
+                            "ipv6": True,
+                            "address": "2001:db8:10::1/64",
+                            "gateway": "fe80::1",
+                            "dns_nameservers": ["2a01:4ff:ff00::add:2", "2a01:4ff:ff00::add:1"],
+                        },
                     ],
                 }
             ],

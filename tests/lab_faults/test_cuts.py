@@ -129,16 +129,18 @@ def test_silent_resolvers_are_silent_to_their_host_alone(internet: Standing) -> 
     """A host's, and a place's; everything else of theirs works."""
     internet.inject(SilenceResolver("shield"), SilenceResolver("visitor"))
     assert not resolver_answers(internet, "shield", SHIELD_IPV4, silent=True)
+    assert not resolver_answers(internet, "shield", SHIELD_IPV6, PROVIDERS6, silent=True)
     assert not resolver_answers(internet, "visitor", VISITOR_IPV4, "192.0.2.53", silent=True)
     assert resolver_answers(internet, "origin", ORIGIN_IPV4)
     assert resolver_answers(internet, "operator", OPERATOR_IPV4, "192.0.2.53")
     assert open_ways(internet, closed=set()) == EVERYTHING
     internet.heal()
     assert resolver_answers(internet, "shield", SHIELD_IPV4)
+    assert resolver_answers(internet, "shield", SHIELD_IPV6, PROVIDERS6)
     assert resolver_answers(internet, "visitor", VISITOR_IPV4, "192.0.2.53")
 
 
-PROVIDERS = "185.12.64.1"
+PROVIDERS, PROVIDERS6 = "185.12.64.1", "2a01:4ff:ff00::add:1"
 QUERY = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x00\x00\x01\x00\x01"
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 RESOLVERS = ["185.12.64.1", "185.12.64.2"]
+RESOLVERS6 = ["2a01:4ff:ff00::add:2", "2a01:4ff:ff00::add:1"]
 
 
 def said(machine: MachineSpot, *program: str) -> str:
@@ -76,7 +77,7 @@ def test_names_are_asked_for_at_the_providers_resolvers(grown: MachineSpot, rele
     if release.distribution == "ubuntu":
         assert own == ["127.0.0.53"]
         own = nameservers(grown, "/run/systemd/resolve/resolv.conf")
-    assert own == RESOLVERS
+    assert own == [*RESOLVERS, *RESOLVERS6]
     assert grown.run(["getent", "ahostsv4", MIRROR_NAME]).returncode == 0
     assert grown.run(["getent", "ahostsv4", "nobody.example"]).returncode != 0
 
