@@ -6,7 +6,7 @@ LAB ?= lab
 .PHONY: help up down test test-long test-pulumi test-vm test-vm-long lint check golden bench lock
 
 help: ## say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 up: ## a whole deployment in the lab: two countries, two accounts, one page (LAB=name for another beside it)
 	@bin/farshore lab up --name $(LAB)
@@ -24,7 +24,7 @@ test-vm: ## machines with a kernel of their own (QEMU), and the end-to-end tests
 	$(python) -m pytest -n 2 --dist loadgroup --machines=vm -m 'vm and not long' tests/machines_vm tests/first_light
 
 test-vm-long: ## what of it takes too long for that: Debian 13, stock machines, interrupted ups, more disks
-	$(python) -m pytest --machines=vm -m 'vm and long' tests/machines_vm tests/first_light
+	$(python) -m pytest -n 2 --dist loadgroup --machines=vm -m 'vm and long' tests/machines_vm tests/first_light
 
 test-pulumi: ## recordings and end-to-end tests under Pulumi's own engine, where the pulumi command is on PATH
 	$(python) -m pytest -rs -m pulumi --engine=pulumi
