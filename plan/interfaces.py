@@ -60,6 +60,7 @@ class Tunnels:
                 psk=Ref("psk", f"{shield}/{origin}/{generation}"),
                 near_interface=shield_interface(generation),
                 far_interface=origin_interface(slots[shield], generation),
+                because=f"farshore:origins.{origin}.shields",
             )
             for shield, origins in self.net.behind.items()
             for origin in origins
@@ -76,6 +77,7 @@ class Tunnels:
                         psk=Ref("psk", f"{link.near}/{link.far}/{generation}"),
                         near_interface=own,
                         far_interface=own,
+                        because=f"farshore:meshes.{link.mesh}",
                     )
                 )
         return tuple(found)
