@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from plan.addresses import ANYWHERE
 from plan.endpoints import parse_host
 from plan.model.firewall import Expiry, Firewall, Permit
-from plan.model.refs import Ref
+from plan.model.refs import Ref, shared_ref
 from plan.passages import SSH_PORT, single
 from plan.stack.devices import Operator
 from plan.stack.hosts import Endpoint
@@ -127,7 +127,7 @@ class Admission:
             for peer in self._neighbours(name):
                 facts = self.net.server(peer)
                 if family in facts.families:
-                    found.append(Ref("ipv4" if family == "ipv4" else "ipv6", peer))
+                    found.append(shared_ref("ipv4" if family == "ipv4" else "ipv6", peer))
                 said = facts.wireguard.endpoint
                 own = parse_host(said.host) if isinstance(said, Endpoint) else None
                 if isinstance(own, IPv4Address if family == "ipv4" else IPv6Address):

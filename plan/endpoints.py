@@ -8,7 +8,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
-from plan.model.refs import Ref
+from plan.model.refs import shared_ref
 from plan.model.wireguard import Endpoint
 from plan.stack.hosts import Endpoint as OwnEndpoint
 
@@ -26,7 +26,7 @@ def own_endpoint(name: str, facts: Server, port: int, families: Sequence[str]) -
         return None
     if isinstance(said, OwnEndpoint):
         return Endpoint(address=parse_host(said.host), port=said.port or port)
-    return Endpoint(address=Ref("ipv4" if "ipv4" in families else "ipv6", name), port=port)
+    return Endpoint(address=shared_ref("ipv4" if "ipv4" in families else "ipv6", name), port=port)
 
 
 def parse_host(text: str) -> Address | str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from plan.faults import choices
 from plan.model import Device, Host
-from plan.model.refs import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from plan.addresses import Network
-    from plan.model import Plan
+    from plan.model import Plan, Site
     from plan.model.firewall import Flow, Permit
 
 Topic = Literal["reached by", "reaches", "passes through it", "says to the Internet", "tunnels"]
@@ -33,7 +33,7 @@ class Statement:
     Args:
         topic: What it is about.
         text: The sentence, without a full stop.
-        because: Key of the stack file that says so, or the reason where none does.
+        because: Key of the stack file that says so; where none can, `always:` and the reason.
     """
 
     topic: Topic
@@ -50,7 +50,14 @@ def explain(plan: Plan, name: str) -> tuple[Statement, ...]:
     known = {one.name: one for one in plan.everybody}
     found = known[name]
     names = _names(plan)
-    said = [*_outside(found), *_tunnels(found), *_flows(plan, name, names), *_through(found, names), *_internet(found)]
+    said = [
+        *_outside(plan, found),
+        *_visitors(plan, name),
+        *_tunnels(plan, found),
+        *_flows(plan, name, names),
+        *_through(found, names),
+        *_internet(found),
+    ]
     return tuple(sorted(dict.fromkeys(said), key=lambda one: TOPICS.index(one.topic)))
 
 
@@ -59,7 +66,8 @@ def title(plan: Plan, name: str) -> str:
     found = next(one for one in plan.everybody if one.name == name)
     if isinstance(found, Host):
         what = f"{found.role} in {found.country}, account {found.account} ({found.company}, {found.home})"
-        return f"{name}: {what}, {found.address}"
+        lans = f", with {', '.join(map(str, found.lans))} behind it" if found.lans else ""
+        return f"{name}: {what}, {found.address} and {found.address6}{lans}"
     addresses = ", ".join(str(tunnel.addresses[0].ip) for tunnel in found.tunnels)
     what = "operator's device" if found.kind == "operator" else "gateway"
     return f"{name}: {what}, {addresses}"
@@ -79,42 +87,88 @@ def _names(plan: Plan) -> Mapping[str, str]:
     return found
 
 
-def _outside(found: Host | Device) -> Iterator[Statement]:
+def _keys(plan: Plan) -> Mapping[tuple[str, str, str], str]:
+    """Return the key that asks for each tunnel of a host, by its name, its interface and the peer."""
+    found = {(one.near, one.near_interface, one.far): one.because for one in plan.tunnels}
+    found |= {(one.far, one.far_interface, one.near): one.because for one in plan.tunnels}
+    devices = {device.name: f"farshore:{device.kind}s.{device.name}" for device in plan.devices}
+    return found | {
+        (shield.name, interface.name, peer.name): f"{devices[peer.name]}.shields"
+        for shield in plan.shields
+        for interface in shield.interfaces
+        for peer in interface.peers
+        if peer.name in devices
+    }
+
+
+def _outside(plan: Plan, found: Host | Device) -> Iterator[Statement]:
     """Tell who reaches a host from outside its tunnels."""
+    key = f"farshore:{found.role if isinstance(found, Host) else found.kind}s.{found.name}"
     if isinstance(found, Device):
-        yield Statement(
-            topic="reached by", text=f"{NOBODY} by us: what it shows is its owner's choice", because="a device"
-        )
+        yield Statement(topic="reached by", text=f"{NOBODY} by us: what it shows is its owner's choice", because=key)
         return
-    key = f"farshore:{found.role}s.{found.name}"
     for port in found.firewall.visitor_ports:
         yield Statement(topic="reached by", text=f"{EVERYBODY} on tcp {port}", because=f"{key}.edge")
     for source in found.firewall.ssh_sources:
-        yield Statement(
-            topic="reached by", text=f"{source} on tcp 22", because="farshore:break_glass.sources or its ssh"
-        )
-    ports = ", ".join(map(str, found.firewall.wireguard_ports))
-    if found.firewall.roaming:
-        text = f"{EVERYBODY} on udp {ports}, where only a known key gets an answer"
-        yield Statement(topic="reached by", text=text, because="a peer dials from anywhere")
-    elif found.firewall.peers:
-        peers = sorted({ref.of if isinstance(ref, Ref) else str(ref) for ref in found.firewall.peers})
-        yield Statement(topic="reached by", text=f"{', '.join(peers)} on udp {ports}", because="its tunnels")
+        yield Statement(topic="reached by", text=f"{source} on tcp 22 (SSH)", because=found.ssh_because)
+    yield from _diallers(plan, found)
     if not found.firewall.visitor_ports and not found.firewall.ssh_sources and not found.firewall.roaming:
+        text = f"{NOBODY} else from the Internet"
+        yield Statement(topic="reached by", text=text, because="always: an origin shows nothing")
+    if not found.ssh:
         yield Statement(
-            topic="reached by", text=f"{NOBODY} else from the Internet", because=f"{found.role}s show nothing"
+            topic="reached by", text=f"{NOBODY} by SSH: it changes by replacement only", because=f"{key}.ssh"
         )
 
 
-def _tunnels(found: Host | Device) -> Iterator[Statement]:
+def _diallers(plan: Plan, host: Host) -> Iterator[Statement]:
+    """Tell who may speak to a host's tunnels from outside: hosts by their addresses, and anybody where one has none."""
+    ports, keys = ", ".join(map(str, host.firewall.wireguard_ports)), _keys(plan)
+    devices = {device.name: f"farshore:{device.kind}s.{device.name}" for device in plan.devices}
+    roles = {other.name: other.role for other in plan.hosts}
+    anywhere = []
+    for interface in host.interfaces:
+        for peer in interface.peers:
+            if peer.name in devices:
+                anywhere.append((peer.name, devices[peer.name]))
+                continue
+            because = keys[host.name, interface.name, peer.name]
+            yield Statement(topic="reached by", text=f"{peer.name} on udp {ports} (its tunnel)", because=because)
+            if peer.endpoint is not None and isinstance(peer.endpoint.address, str):
+                anywhere.append((peer.name, f"farshore:{roles[peer.name]}s.{peer.name}.wireguard.endpoint"))
+    if anywhere:
+        names = choices(dict.fromkeys(name for name, _ in anywhere))
+        text = f"{EVERYBODY} on udp {ports}, where only a known key gets an answer: for {names}"
+        yield Statement(topic="reached by", text=text, because=anywhere[0][1])
+
+
+def _visitors(plan: Plan, name: str) -> Iterator[Statement]:
+    """Tell whose visitors a host answers, or passes on."""
+    ways: dict[Site, list[str]] = {}
+    for shield in plan.shields:
+        for site in shield.sites:
+            ways.setdefault(site, []).append(shield.name)
+    for site, shields in ways.items():
+        because = f"farshore:domains.{site.domain}"
+        if site.origin == name:
+            text = f"visitors of {site.domain} on tcp {site.port}, through {', '.join(shields)}"
+            yield Statement(topic="reached by", text=text, because=because)
+        if name in shields:
+            tls = "their TLS as it is" if site.tls == "passthrough" else "in clear"
+            text = f"visitors of {site.domain} to {site.origin} on tcp {site.port}, {tls}"
+            yield Statement(topic="passes through it", text=text, because=because)
+
+
+def _tunnels(plan: Plan, found: Host | Device) -> Iterator[Statement]:
     if isinstance(found, Host):
+        keys = _keys(plan)
         for interface in found.interfaces:
             for peer in interface.peers:
-                text = f"{peer.name} by {interface.name}, {interface.mtu_bytes} bytes"
-                yield Statement(topic="tunnels", text=text, because=f"generation {interface.generation}")
+                text = f"{peer.name} by {interface.name}, packets of at most {interface.mtu_bytes} bytes"
+                yield Statement(topic="tunnels", text=text, because=keys[found.name, interface.name, peer.name])
         return
     for tunnel in found.tunnels:
-        text = f"{tunnel.shield}, as {tunnel.addresses[0].ip}, {tunnel.mtu_bytes} bytes"
+        text = f"{tunnel.shield}, as {tunnel.addresses[0].ip}, packets of at most {tunnel.mtu_bytes} bytes"
         yield Statement(topic="tunnels", text=text, because=f"farshore:{found.kind}s.{found.name}.shields")
 
 
@@ -158,18 +212,27 @@ def _internet(found: Host | Device) -> Iterator[Statement]:
     if isinstance(found, Device):
         return
     topic: Topic = "says to the Internet"
+    key = f"farshore:origins.{found.name}.egress"
     if found.firewall.egress is None:
-        because = "shields may" if found.role == "shield" else f"farshore:origins.{found.name}.egress"
+        because = "always: only origins are held back" if found.role == "shield" else key
         yield Statement(topic=topic, text="anything", because=because)
         return
     for permit in found.firewall.egress:
-        yield Statement(topic=topic, text=_permit(permit), because=permit.because)
+        asked = permit.because.startswith("farshore:")
+        because = permit.because if asked else f"always: {permit.because}, without which no host stays sound"
+        yield Statement(topic=topic, text=_permit(permit), because=because)
+    yield Statement(topic=topic, text="nothing else", because=key)
 
 
 def _permit(permit: Permit) -> str:
-    where = "anywhere" if any(net.prefixlen == 0 for net in permit.networks) else ", ".join(map(str, permit.networks))
-    who = f", as {permit.user}" if permit.user else ""
+    where = "anywhere" if any(net.prefixlen == 0 for net in permit.networks) else ", ".join(map(_bare, permit.networks))
+    who = f", as the user {permit.user}" if permit.user else ""
     return f"{permit.protocol} {', '.join(map(str, permit.ports))} to {where}{who}"
+
+
+def _bare(network: Network) -> str:
+    """Return a network, or its only address."""
+    return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
 
 
 def _service(flow: Flow) -> str:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from plan.endpoints import own_endpoint
-from plan.model.refs import Ref
+from plan.model.refs import shared_ref
 from plan.model.wireguard import Endpoint, Interface, Peer, Route, Tunnel
 from plan.passages import single
 from plan.ports import (
@@ -57,9 +57,10 @@ class Tunnels:
                 near=shield,
                 far=origin,
                 generation=generation,
-                psk=Ref("psk", f"{shield}/{origin}/{generation}"),
+                psk=shared_ref("psk", f"{shield}/{origin}/{generation}"),
                 near_interface=shield_interface(generation),
                 far_interface=origin_interface(slots[shield], generation),
+                because=f"farshore:origins.{origin}.shields",
             )
             for shield, origins in self.net.behind.items()
             for origin in origins
@@ -73,9 +74,10 @@ class Tunnels:
                         near=link.near,
                         far=link.far,
                         generation=generation,
-                        psk=Ref("psk", f"{link.near}/{link.far}/{generation}"),
+                        psk=shared_ref("psk", f"{link.near}/{link.far}/{generation}"),
                         near_interface=own,
                         far_interface=own,
+                        because=f"farshore:meshes.{link.mesh}",
                     )
                 )
         return tuple(found)
@@ -140,8 +142,8 @@ class Tunnels:
     def admitted(self, peer: str, host: str, own: tuple[Address, ...]) -> tuple[Network, ...]:
         """Return what `peer` may send to `host`: from its own addresses, then what passes it, in order."""
         first = single(*own)
-        rest = sorted(set(self._sent[peer, host]) - set(first), key=lambda net: (net.version, net))
-        return (*first, *rest)
+        rest = set(self._sent[peer, host]).difference(first)
+        return (*first, *sorted(rest, key=lambda net: (net.version, net))) if rest else first
 
     def _shield_interface(self, name: str, generation: int) -> Interface:
         net, facts = self.net, self.net.shields[name]
@@ -151,8 +153,8 @@ class Tunnels:
             peer = Peer(
                 name=origin,
                 description=said.description,
-                public_key=Ref("public", f"{origin}/{origin_interface(facts.slot, generation)}"),
-                preshared_key=Ref("psk", f"{name}/{origin}/{generation}"),
+                public_key=shared_ref("public", f"{origin}/{origin_interface(facts.slot, generation)}"),
+                preshared_key=shared_ref("psk", f"{name}/{origin}/{generation}"),
                 allowed_ips=self.admitted(origin, name, net.addresses(origin)),
                 # Whichever end comes up last begins: a lost first initiation would cost WireGuard's 5 s.
                 endpoint=self._endpoint(name, origin, origin_port(said, facts.slot, generation)),
@@ -166,7 +168,7 @@ class Tunnels:
                 name=device,
                 description=known.description,
                 public_key=known.public_key,
-                preshared_key=Ref("psk", device) if device in net.stack.psks else None,
+                preshared_key=shared_ref("psk", device) if device in net.stack.psks else None,
                 allowed_ips=self.admitted(device, name, net.device_addresses(device, name)),
                 endpoint=None,
                 keepalive_s=None,
@@ -181,8 +183,8 @@ class Tunnels:
         peer = Peer(
             name=shield,
             description=near.description,
-            public_key=Ref("public", f"{shield}/{shield_interface(generation)}"),
-            preshared_key=Ref("psk", f"{shield}/{name}/{generation}"),
+            public_key=shared_ref("public", f"{shield}/{shield_interface(generation)}"),
+            preshared_key=shared_ref("psk", f"{shield}/{name}/{generation}"),
             allowed_ips=self.admitted(shield, name, net.addresses(shield)),
             endpoint=self._endpoint(name, shield, shield_port(near, generation)),
             keepalive_s=_keepalive_s(facts),
@@ -210,8 +212,8 @@ class Tunnels:
             peer = Peer(
                 name=other,
                 description=net.server(other).description,
-                public_key=Ref("public", f"{other}/{own}"),
-                preshared_key=Ref("psk", f"{near}/{far}/{generation}"),
+                public_key=shared_ref("public", f"{other}/{own}"),
+                preshared_key=shared_ref("psk", f"{near}/{far}/{generation}"),
                 allowed_ips=self.admitted(other, name, net.addresses(other)),
                 endpoint=self._endpoint(name, other, mesh_port(net.stack.meshes[mesh], other, generation)),
                 keepalive_s=_keepalive_s(facts),
@@ -239,7 +241,7 @@ class Tunnels:
             addresses=self.net.own_addresses(host),
             listen_port=listen_port,
             mtu_bytes=mtu_bytes,
-            private_key=Ref("private", f"{host}/{own}"),
+            private_key=shared_ref("private", f"{host}/{own}"),
             endpoint=own_endpoint(host, facts, listen_port, facts.families),
             peers=tuple(peer for peer, _ in peers),
             routes=tuple(route for peer, theirs in peers for route in _routes(peer, addresses, theirs, mtu_bytes)),

@@ -64,14 +64,10 @@ def find_passages(net: Topology) -> tuple[Passage, ...]:
     return tuple(sorted(found, key=lambda p: (p.flow.name, p.source, p.shield or "", p.mesh or "")))
 
 
+@lru_cache(maxsize=1 << 16)  # a thousand origins ask for their addresses a dozen times, and share the answer
 def single(*addresses: Address) -> tuple[Network, ...]:
     """Return addresses as networks of one address each."""
-    return tuple(map(_network_of, addresses))
-
-
-@lru_cache(maxsize=1 << 16)  # a thousand origins ask for each of their addresses a dozen times
-def _network_of(address: Address) -> Network:
-    return IPv4Network(int(address)) if address.version == 4 else IPv6Network(int(address))
+    return tuple(IPv4Network(int(one)) if one.version == 4 else IPv6Network(int(one)) for one in addresses)
 
 
 def _services(net: Topology) -> Iterator[Passage]:
@@ -186,13 +182,12 @@ def _passage(
     from_lan: bool = False,
 ) -> Passage:
     where = (net.lans[target.name].network,) if target.lan else single(*net.addresses(target.owner))
-    versions = {network.version for network in sources} & {network.version for network in where}
     flow = Flow(
         name=target.name,
         protocol=target.protocol,
         ports=target.ports,
-        sources=tuple(network for network in sources if network.version in versions),
-        destinations=tuple(network for network in where if network.version in versions),
+        sources=_spoken_by(where, sources),
+        destinations=_spoken_by(sources, where),
         because=(f"farshore:{because}",),
     )
     return Passage(
@@ -204,3 +199,10 @@ def _passage(
         from_lan=from_lan,
         to_lan=target.lan,
     )
+
+
+def _spoken_by(theirs: tuple[Network, ...], ours: tuple[Network, ...]) -> tuple[Network, ...]:
+    """Return those of our networks whose version the others have too."""
+    versions = {network.version for network in theirs}
+    strange = any(network.version not in versions for network in ours)
+    return tuple(network for network in ours if network.version in versions) if strange else ours

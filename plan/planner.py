@@ -83,13 +83,19 @@ class _Planner:
             if said.origin in behind
         )
         ssh = bool(firewall.ssh_sources) or self.admission.accepts_ssh(name)
-        return self._host(name, facts, interfaces=interfaces, firewall=firewall, sites=sites, ssh=ssh)
+        because = "farshore:break_glass.sources" if facts.ssh is None else f"farshore:shields.{name}.ssh"
+        return self._host(
+            name, facts, interfaces=interfaces, firewall=firewall, sites=sites, ssh=ssh, ssh_because=because
+        )
 
     def _origin(self, name: str, facts: Origin) -> Host:
         interfaces = self.tunnels.of_origin(name)
         firewall = self.admission.of_origin(name, facts, interfaces)
         ssh = self.admission.accepts_ssh(name)
-        return self._host(name, facts, interfaces=interfaces, firewall=firewall, setup=facts.setup, ssh=ssh)
+        because = f"farshore:origins.{name}.ssh"
+        return self._host(
+            name, facts, interfaces=interfaces, firewall=firewall, setup=facts.setup, ssh=ssh, ssh_because=because
+        )
 
     def _host(
         self,
@@ -99,6 +105,7 @@ class _Planner:
         interfaces: tuple[Interface, ...],
         firewall: Firewall,
         ssh: bool,
+        ssh_because: str,
         sites: tuple[Site, ...] = (),
         setup: str | None = None,
     ) -> Host:
@@ -131,6 +138,7 @@ class _Planner:
             sites=sites,
             setup=setup,
             ssh=ssh,
+            ssh_because=ssh_because,
             break_glass_key=self.stack.break_glass.public_key if self.stack.break_glass else None,
             masked_units=images()[facts.image].masked_units,
         )

@@ -121,11 +121,17 @@ def _explain(found: Plan, host: str, lines: Mapping[str, int], file: str) -> Non
         rows = [one for one in said if one.topic == topic]
         width = max((len(one.text) for one in rows), default=0)
         for one in rows:
-            line = line_of(one.because, lines) if one.because.startswith(f"{PROJECT}:") else None
-            because = f"{file}:{line} {one.because.removeprefix(f'{PROJECT}:')}" if line else one.because
+            because = _reason(one.because, lines, file)
             console.print(f"    {one.text:{width}}  [dim]{escape(because)}[/dim]", soft_wrap=True)
         if not rows:
             console.print("    nothing")
+
+
+def _reason(because: str, lines: Mapping[str, int], file: str) -> str:
+    """Return where a key stands; of one that is left out, where it would."""
+    line = line_of(because, lines) if because.startswith(f"{PROJECT}:") else None
+    left_out = "" if because in lines else ", left out: its default"
+    return f"{file}:{line} {because.removeprefix(f'{PROJECT}:')}{left_out}" if line else because
 
 
 def _refuse(message: str) -> NoReturn:

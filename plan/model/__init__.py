@@ -59,6 +59,7 @@ class Host:
         sites: Domains that it answers (a shield's).
         setup: Its own cloud-config (an origin's).
         ssh: SSH answers somewhere; without, the host changes by replacement only.
+        ssh_because: Key of the stack file that says from where it answers outside the tunnels.
         break_glass_key: The operator's SSH key.
         masked_units: Units of its system that may not run.
     """
@@ -85,6 +86,7 @@ class Host:
     sites: tuple[Site, ...]
     setup: str | None
     ssh: bool
+    ssh_because: str
     break_glass_key: str | None
     masked_units: tuple[str, ...]
 

@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +32,12 @@ class Ref:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.of}"
+
+
+@lru_cache(maxsize=1 << 16)
+def shared_ref(kind: RefKind, of: str) -> Ref:
+    """Return a reference, the same object each time: what one host is known by stands at all of its neighbours."""
+    return Ref(kind, of)
 
 
 def in_order(refs: Iterable[Ref]) -> tuple[Ref, ...]:

@@ -111,6 +111,7 @@ class Tunnel:
         psk: Known to both and to nobody else.
         near_interface: At `near`.
         far_interface: At `far`.
+        because: Key of the stack file that asks for it.
     """
 
     near: str
@@ -119,3 +120,4 @@ class Tunnel:
     psk: Ref
     near_interface: str
     far_interface: str
+    because: str

@@ -38,6 +38,22 @@ def test_a_host_is_explained_with_the_line_of_each_reason(tmp_path: Path) -> Non
     assert "v1:closed" not in done.output
 
 
+def test_every_line_names_a_line_of_the_file_or_says_that_it_always_holds(tmp_path: Path) -> None:
+    """A key that is left out is told where it would stand; one that is written is not called so."""
+    path = stack_file(tmp_path)
+    for host in ("falkenstein", "press", "db", "laptop", "site"):
+        done = CliRunner().invoke(
+            app, ["plan", "--stack", "dev", "--config-file", str(path), "--explain", host], env={"COLUMNS": "300"}
+        )
+        assert done.exit_code == 0, done.output
+        for line in done.output.splitlines():
+            if line.startswith("    ") and line.strip() != "nothing":
+                assert "Pulumi.dev.yaml:" in line or "always: " in line, line
+    press = CliRunner().invoke(app, ["plan", "--stack", "dev", "--config-file", str(path), "--explain", "press"])
+    assert "origins.press.ssh, left out: its default" in " ".join(press.output.split())
+    assert "origins.press.shields, left out" not in " ".join(press.output.split())
+
+
 def test_all_hosts_and_devices_are_listed(tmp_path: Path) -> None:
     """Without a name the whole deployment is shown, with its warnings."""
     done = CliRunner().invoke(app, ["plan", "--stack", "dev", "--config-file", str(stack_file(tmp_path))])
