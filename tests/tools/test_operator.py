@@ -87,6 +87,15 @@ def test_a_file_that_is_there_is_not_written_over(office: Office, tmp_path: Path
     assert office.work.stack_file.read_text(encoding="utf-8") == office.original
 
 
+def test_a_file_for_wg_quick_guards_names(office: Office, tmp_path: Path) -> None:
+    """Where the device is said to run Linux its file has commands; what a phone is given has none."""
+    full = ("--tunnel", "full", "--dns", "192.0.2.53", "--into", str(tmp_path))
+    done = office.farshore("add", "tower", *full, "--system", "linux")
+    assert done.returncode == 0, done.stderr
+    assert office.config()["farshore:operators"]["tower"]["system"] == "linux"
+    assert "PostUp" in (tmp_path / "tower-falkenstein.conf").read_text(encoding="utf-8")
+
+
 def test_the_code_is_the_file(office: Office, tmp_path: Path) -> None:
     """What a phone reads from the picture is what stands in the file."""
     done = office.farshore(
@@ -95,6 +104,8 @@ def test_the_code_is_the_file(office: Office, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "phone-falkenstein.conf").read_text(encoding="utf-8")
     assert "AllowedIPs = 0.0.0.0/0, ::/0" in text
+    assert "PostUp" not in text
+    assert "system" not in office.config()["farshore:operators"]["phone"]
     assert (tmp_path / "phone-falkenstein.png").read_bytes().startswith(b"\x89PNG")
     (code,) = zxingcpp.read_barcodes(Image.open(tmp_path / "phone-falkenstein.png").convert("L"))
     assert code.text == text
