@@ -95,6 +95,7 @@ class Generator:
         self.deleting: set[str] = set()
         self.skipped: set[str] = set()
         self._targeted: set[str] = set()
+        self._excluded: set[str] = set()
         self._was: dict[str, str] = {}
         self._registered: set[str] = set()
 
@@ -196,15 +197,17 @@ class Generator:
         return None
 
     def _wanted(self, goal: Goal) -> bool:
-        """Tell whether a resource is meant, by itself or because it depends on one that is."""
+        """Tell whether a resource is meant or left out, by itself or because of one that it depends on."""
         options = self.options
+        above = {goal.parent, split_reference(goal.provider)[0], *goal.dependencies}
+        left_out = matches(options.excludes, goal.urn) or (options.exclude_dependents and bool(above & self._excluded))
+        if left_out:
+            self._excluded.add(goal.urn)
         meant = bool(options.targets) and matches(options.targets, goal.urn)
-        if options.target_dependents:
-            above = {goal.parent, split_reference(goal.provider)[0], *goal.dependencies}
-            meant = meant or bool(above & self._targeted)
+        meant = meant or (options.target_dependents and bool(above & self._targeted))
         if meant:
             self._targeted.add(goal.urn)
-        return options.wants(goal.urn) or (meant and not matches(options.excludes, goal.urn))
+        return not left_out and (meant or options.wants(goal.urn))
 
     def _untargeted(self, goal: Goal, old: Row | None) -> list[Step]:
         if old is not None:

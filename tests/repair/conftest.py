@@ -33,7 +33,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """A stack under Pulumi's own engine."""
     engine = shutil.which("pulumi")
     if engine is None:
-        pytest.skip("pulumi is not on PATH: nothing of Pulumi's own engine was run")
+        pytest.skip("did not run: pulumi is not on PATH")
     folder = tmp_path_factory.mktemp("repair-real")
     lab = Lab.start(lab_name("q"), folder / "cloud", accounts=("edge", "vault"), machines="none")
     try:
