@@ -1,12 +1,13 @@
 # `make up` deploys to the lab, `make down` removes it, `make test` proves it.
 python := .venv/bin/python
 LAB ?= lab
+LONG ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-long test-pulumi test-vm check golden bench lock
 
 help: ## say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 up: ## a whole deployment in the lab: two countries, two accounts, one page (LAB=name for another beside it)
 	@bin/farshore lab up --name $(LAB)
@@ -17,8 +18,8 @@ down: ## remove exactly what `make up` made
 test: check ## every test of the default run
 	$(python) -m pytest -n 2 --dist loadgroup
 
-test-long: ## what takes too long for the default run
-	$(python) -m pytest -n 2 --dist loadgroup -m long
+test-long: ## what takes too long for the default run: hours; LONG=tests/engine for a part of it, see CONTRIBUTING
+	$(python) -m pytest -n 2 --dist loadgroup -m long $(LONG)
 
 test-vm: ## machines with a kernel of their own (QEMU), and the end-to-end tests on them; ./setup vm installs what it needs
 	$(python) -m pytest -m vm tests/machines_vm
@@ -26,6 +27,7 @@ test-vm: ## machines with a kernel of their own (QEMU), and the end-to-end tests
 
 test-pulumi: ## recordings and end-to-end tests under Pulumi's own engine, where the pulumi command is on PATH
 	$(python) -m pytest -rs -m pulumi --engine=pulumi
+	@command -v pulumi >/dev/null || echo "did not run: pulumi is not on PATH"
 
 check: ## what every commit passes: format, lint, types, and the tests that need no lab
 	.venv/bin/ruff format --check .
