@@ -1,6 +1,7 @@
 # `make up` deploys to the lab, `make down` removes it, `make test` proves it.
 python := .venv/bin/python
 LAB ?= lab
+LONG ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-long test-pulumi test-vm test-vm-long lint check golden bench lock
@@ -17,8 +18,8 @@ down: ## remove exactly what `make up` made
 test: lint ## every test of the default run
 	$(python) -m pytest -n 2 --dist loadgroup --durations=20 --durations-min=5
 
-test-long: ## what takes too long for the default run
-	$(python) -m pytest -n 2 --dist loadgroup -m long
+test-long: ## what takes too long for the default run: hours; LONG=tests/engine for a part of it, see CONTRIBUTING
+	$(python) -m pytest -n 2 --dist loadgroup -m long $(LONG)
 
 test-vm: ## machines with a kernel of their own (QEMU), and the end-to-end tests on them; ./setup vm installs what it needs
 	$(python) -m pytest -n 2 --dist loadgroup --machines=vm -m 'vm and not long' tests/machines_vm tests/first_light
@@ -28,6 +29,7 @@ test-vm-long: ## what of it takes too long for that: Debian 13, stock machines, 
 
 test-pulumi: ## recordings and end-to-end tests under Pulumi's own engine, where the pulumi command is on PATH
 	$(python) -m pytest -rs -m pulumi --engine=pulumi
+	@command -v pulumi >/dev/null || echo "did not run: pulumi is not on PATH"
 
 lint: ## format, lint and types
 	.venv/bin/ruff format --check .

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from hcloud import APIException, Client
-from hcloud.actions import ActionException, ActionFailedException
+from hcloud.actions import ActionException, ActionFailedException, ActionTimeoutException
 from hcloud.firewalls import FirewallResource
 
 from tools.repair_model import KINDS, Found
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ACTION_POLL_S: Final = 0.5
 QUIET_STATUS: Final = frozenset({"running", "off"})
+ENDS_WITHOUT_POWER: Final = frozenset({"migrating", "stopping"})
+"""How a server is called while it is on its way to being off; what it is then is what has to be mended."""
 REQUEST_WITHIN_S: Final = 60.0
 
 
@@ -51,11 +53,18 @@ class Account:
     def found(self) -> tuple[Found, ...]:
         """Return everything in the account of the kinds that Farshore makes, whoever made it.
 
+        A server that is being stopped or given another type is waited for, as long as the client waits for an action:
+        it stays without power, and a look that comes a moment too early would call it well.
+
         Raises:
             AccountError: The account did not answer.
         """
         with self._explaining("reading"):
-            return tuple(self._found(kind, thing) for kind in KINDS for thing in self._door(kind).get_all())
+            return tuple(
+                self._found(kind, self._settled(thing) if kind == "server" else thing)
+                for kind in KINDS
+                for thing in self._door(kind).get_all()
+            )
 
     def remove(self, thing: Found) -> None:
         """Delete one object, and a server with all that is on it; one that is gone already is well.
@@ -115,6 +124,13 @@ class Account:
                     address.assign(assignee_id=server.id, assignee_type="server").wait_until_finished()
             finally:
                 bound.power_on().wait_until_finished()
+
+    def _settled(self, server: BoundServer) -> BoundServer:
+        if server.status not in ENDS_WITHOUT_POWER:
+            return server
+        with suppress(ActionTimeoutException):
+            _await_quiet(server)
+        return self._client.servers.get_by_id(int(server.id or 0))
 
     def _door(self, kind: Kind) -> Any:
         """Return the client's part for one kind; the parts share methods, but no type."""

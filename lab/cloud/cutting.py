@@ -30,7 +30,8 @@ class CutResponse(Response):
     """An answer of which the client gets nothing, or the first half.
 
     Args:
-        whole: The answer as it would have been; None cuts before any byte.
+        whole: The answer as it would have been; None cuts before any byte, and so does one without a body: its head
+            alone would be all of it.
     """
 
     def __init__(self, whole: Response | None = None) -> None:
@@ -39,7 +40,7 @@ class CutResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the half there is, cut the connection, and wait until it is gone."""
-        if self.whole is not None:
+        if self.whole is not None and self.whole.body:
             body = bytes(self.whole.body)
             headers = self.whole.raw_headers
             await send({"type": "http.response.start", "status": self.whole.status_code, "headers": headers})

@@ -83,9 +83,7 @@ def explained(fault: Exception) -> int | None:
 
     if isinstance(fault, StackMissingError):
         return NO_STACK
-    if isinstance(fault, ConfigError):
-        return MISUSED
-    if isinstance(fault, BackendError | CheckpointError | PassphraseError | ProjectError | OSError):
+    if isinstance(fault, BackendError | CheckpointError | ConfigError | PassphraseError | ProjectError | OSError):
         return FAILED
     return None
 
@@ -168,7 +166,8 @@ def _add_operations(verb: Callable[..., argparse.ArgumentParser]) -> None:
         one.add_argument("--continue-on-error", action="store_true")
         one.add_argument("-r", "--refresh", nargs="?", const="true", default="false")
         one.add_argument("--clear-pending-creates", action="store_true")
-        one.add_argument("--preview-only", action="store_true")
+        if name in {"destroy", "refresh"}:  # to look at what `up` would do is `preview`
+            one.add_argument("--preview-only", action="store_true")
         one.add_argument("--remove", action="store_true", help="forget the stack once it is empty")
         one.add_argument("-m", "--message", default="", help="what the history says")
 

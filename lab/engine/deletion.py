@@ -6,7 +6,7 @@ A protected resource is reported and kept, and so is all that it needs; the rest
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lab.engine.executor import StepFailedError, StoppedError, protected_message
 from lab.engine.levels import all_needed_by, delete_levels, dependents
@@ -17,6 +17,10 @@ from lab.engine.urns import STACK_TYPE, is_provider_type
 if TYPE_CHECKING:
     from lab.engine.deployment import Deployment
     from lab.engine.rows import Row
+
+
+ENDED: Final = (StepFailedError, StoppedError, asyncio.CancelledError)
+"""How a step ends otherwise than well: it failed, was not begun, or was left as it is by a second interrupt."""
 
 
 class Deletion:
@@ -53,7 +57,7 @@ class Deletion:
             tasks = [self._run.executor.submit([steps[row]]) for row in level if row not in needed]
             results = await asyncio.gather(*tasks, return_exceptions=True)
             for result in results:
-                if isinstance(result, BaseException) and not isinstance(result, StepFailedError | StoppedError):
+                if isinstance(result, BaseException) and not isinstance(result, ENDED):
                     raise result
             if self._run.executor.stopping.is_set():
                 return

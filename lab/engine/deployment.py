@@ -154,11 +154,11 @@ class Deployment:
         )
         return succeeded
 
-    async def cancel(self) -> None:
+    def cancel(self) -> None:
         """Give up: running steps are asked to end, nothing more begins."""
         self.canceled = True
         self.executor.stop()
-        await self.registry.cancel()
+        self._asked = asyncio.create_task(self.registry.cancel())
 
     def abort(self) -> None:
         """Stop at once: what runs is left as it is, and the state says so."""

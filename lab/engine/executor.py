@@ -69,6 +69,11 @@ class Executor:
         task.add_done_callback(heard)
         return task
 
+    def watch(self, task: asyncio.Task[Any]) -> None:
+        """Have a task that does no step waited for, and left by an abort, as those that do one."""
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
     def stop(self) -> None:
         """Begin nothing more; what runs may finish."""
         self.stopping.set()

@@ -153,7 +153,7 @@ async def _serve(deployment: Deployment, program: asyncio.Task[Child] | None) ->
             deployment.events.tell(
                 "warning", "interrupted: waiting for what runs; again to stop at once", ephemeral=True
             )
-            loop.create_task(deployment.cancel())  # noqa: RUF006 - ends with the run
+            deployment.cancel()
 
     handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in handled:

@@ -35,8 +35,15 @@ class Refresh:
     async def run(self) -> None:
         """Look, and put what was seen into the state."""
         state = self._run.journal.settle()
-        looks = [self._look(row) if self._looked_at(row) else _unseen(row) for row in state]
-        seen = dict(zip(state, await asyncio.gather(*looks), strict=True))
+        looks = [asyncio.create_task(self._look(row) if self._looked_at(row) else _unseen(row)) for row in state]
+        for look in looks:
+            self._run.executor.watch(look)
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        for result in found:
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+        # What an interrupt left unseen is as it was.
+        seen = {row: row if isinstance(now, BaseException) else now for row, now in zip(state, found, strict=True)}
         gone = {row.urn: row.parent for row, now in seen.items() if now is None and not row.delete}
         changes = []
         for row, now in seen.items():
@@ -58,6 +65,8 @@ class Refresh:
     async def _look(self, row: Row) -> Row | None:
         """Return a row as it is now; the same object if nothing changed, None if it is gone."""
         async with self._slots:
+            if self._run.canceled:
+                return row
             step = Step(op="refresh", urn=row.urn, old=row, new=row, registered=False)
             self._run.events.begin(step)
             try:

@@ -53,6 +53,7 @@ class Registry:
         self._starting: dict[str, asyncio.Lock] = {}
         self._warm: dict[tuple[str, str], asyncio.Task[Plugin]] = {}
         self._plugins: list[Plugin] = []
+        self._canceled = False
 
     def warm(self, package: str, version: str) -> None:
         """Start a plugin that will probably be needed, while something else is waited for."""
@@ -152,7 +153,8 @@ class Registry:
         raise ProviderError(f"function {token!r} of a provider")
 
     async def cancel(self) -> None:
-        """Ask every plugin to give up what it is doing."""
+        """Ask every plugin to give up what it is doing, and each that is still starting as soon as it can hear it."""
+        self._canceled = True
         await asyncio.gather(*(plugin.cancel() for plugin in self._plugins))
 
     async def close(self) -> None:
@@ -170,6 +172,8 @@ class Registry:
     async def _launch(self, package: str, version: str) -> Plugin:
         plugin = await start_plugin(package, version, self._around)
         self._plugins.append(plugin)
+        if self._canceled:
+            await plugin.cancel()
         return plugin
 
 

@@ -22,18 +22,21 @@ class Targeting:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._targeted: set[str] = set()
+        self._excluded: set[str] = set()
         self._skipped: set[str] = set()
 
     def wants(self, goal: Goal) -> bool:
-        """Tell whether a resource is meant, by itself or because it depends on one that is."""
+        """Tell whether a resource is meant or left out, by itself or because of one that it depends on."""
         options = self._options
+        above = {goal.parent, split_reference(goal.provider)[0], *goal.dependencies}
+        left_out = matches(options.excludes, goal.urn) or (options.exclude_dependents and bool(above & self._excluded))
+        if left_out:
+            self._excluded.add(goal.urn)
         meant = bool(options.targets) and matches(options.targets, goal.urn)
-        if options.target_dependents:
-            above = {goal.parent, split_reference(goal.provider)[0], *goal.dependencies}
-            meant = meant or bool(above & self._targeted)
+        meant = meant or (options.target_dependents and bool(above & self._targeted))
         if meant:
             self._targeted.add(goal.urn)
-        return options.wants(goal.urn) or (meant and not matches(options.excludes, goal.urn))
+        return not left_out and (meant or options.wants(goal.urn))
 
     def skip(self, goal: Goal) -> None:
         """Note a resource that is not meant and does not exist: nothing that is meant may need it."""

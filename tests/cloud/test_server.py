@@ -185,6 +185,15 @@ def test_a_connection_is_cut(lab: Lab, drop: str, carried_out: dict[str, Any], s
     assert [entry["status"] for entry in lab.logged()] == [None, 200]
 
 
+def test_half_of_an_answer_without_a_body_is_none(lab: Lab) -> None:
+    """Its head alone would be all of it, and the client would call it a success."""
+    key = lab.send("POST", "/v1/ssh_keys", json=KEY).json()["ssh_key"]
+    lab.arm(method="DELETE", drop="half")
+    with pytest.raises(httpx.TransportError, match="without sending a response"):
+        lab.send("DELETE", f"/v1/ssh_keys/{key['id']}")
+    assert lab.cloud.objects()["a"] == {}
+
+
 def test_a_cut_in_a_refusal_is_possible(lab: Lab) -> None:
     """Kinds of faults can be combined: half of a 503."""
     lab.arm(status=503, code="unavailable", drop="half")

@@ -149,16 +149,24 @@ def test_an_interrupted_up_saves_what_was_done_and_releases_the_lock(shop: Shop)
     assert "two" in shop.rows()
 
 
-def test_a_second_interrupt_stops_at_once(shop: Shop) -> None:
-    """What ran stays in the state as under way, and nothing that the engine started is left."""
-    shop.program("Command('slow', create='exec sleep 600')\n")
-    engine = shop.start("up", "--yes", "--skip-preview", "--non-interactive")
-    until(lambda: True if "pending_operations" in shop.state.read_text() else None, what="a creation under way")
+@pytest.mark.parametrize("verb", ["up", "destroy"])
+def test_a_second_interrupt_stops_at_once(shop: Shop, verb: str) -> None:
+    """What ran stays in the state as under way, nothing that the engine started is left, and the end is told in words."""
+    slow = "exec sleep 600"
+    if verb == "up":
+        shop.program(f"Command('slow', create={slow!r})\n")
+    else:
+        shop.program(f"Command('slow', create='true', delete={slow!r})\n")
+        assert shop.up().code == 0
+    engine = shop.start(verb, "--yes", "--skip-preview", "--non-interactive")
+    until(lambda: True if "pending_operations" in shop.state.read_text() else None, what="an operation under way")
     below = children(engine.pid)
     engine.send_signal(signal.SIGTERM)
     engine.send_signal(signal.SIGINT)
     out, _ = engine.communicate(timeout=60)
     assert engine.returncode == 8, out
+    assert "Traceback" not in out
+    assert "error: update canceled" in out
     until(lambda: None if any(map(alive, below)) else True, what="the end of every child")
     assert not list((shop.folder / "state").rglob("locks/*/*/*/*.json"))
 

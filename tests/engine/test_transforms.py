@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.runs import Shop, make_shop
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.engine.runs import Shop
 
 pytestmark = pytest.mark.lab
 
@@ -41,33 +39,27 @@ Command("after", create="true", opts=O(transforms=[
 """
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    """A project with an empty stack."""
-    return make_shop(tmp_path)
-
-
-def test_transforms_run_from_the_inside_out_and_change_inputs_and_options(shop: Shop) -> None:
+def test_transforms_run_from_the_inside_out_and_change_inputs_and_options(either: Shop) -> None:
     """What they leave is what is made and saved; a second run finds nothing to change."""
-    shop.program(PROGRAM)
-    ran = shop.up()
+    either.program(PROGRAM)
+    ran = either.up()
     assert ran.code == 0, ran.out
-    rows = shop.rows()
+    rows = either.rows()
     assert rows["own"]["inputs"]["environment"] == {"SAID": "own-group-stack"}
     assert rows["first"]["inputs"]["environment"] == {"SAID": "-stack"}
     assert (rows["guarded"]["protect"], rows["guarded"]["ignoreChanges"]) == (True, ["update"])
     assert "protect" not in rows["first"]
     assert rows["after"]["dependencies"] == [rows["first"]["urn"]]
-    assert shop.up("--expect-no-changes").code == 0
+    assert either.up("--expect-no-changes").code == 0
 
 
-def test_a_transform_that_fails_ends_the_run_in_the_programs_words(shop: Shop) -> None:
+def test_a_transform_that_fails_ends_the_run_in_the_programs_words(either: Shop) -> None:
     """Nothing is made of the resource."""
-    shop.program(
+    either.program(
         "def bad(args):\n    raise ValueError('not this')\nCommand('a', create='true', opts=O(transforms=[bad]))\n"
     )
-    ran = shop.up()
+    ran = either.up()
     assert ran.code == 1
     assert "invoke transform: " in ran.out
     assert "not this" in ran.out
-    assert "a" not in shop.rows()
+    assert "a" not in either.rows()

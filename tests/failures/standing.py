@@ -100,12 +100,14 @@ class Standing:
         }
 
     def powers(self) -> list[str]:
-        """Return `on` or `off` for each server; one that is still starting is on."""
-        return [
-            "off" if server.status == "off" else "on"
-            for account in HOSTS
-            for server in door(self, account, "Server").get_all()
-        ]
+        """Return `on` or `off` for each server, once none is being stopped or changed; one that is starting is on."""
+
+        def settled() -> list[str] | None:
+            found = [server.status for account in HOSTS for server in door(self, account, "Server").get_all()]
+            return None if {"migrating", "stopping"} & set(found) else found
+
+        statuses = until(settled, RUN_WITHIN_S, "the end of every change of a server")
+        return ["off" if status == "off" else "on" for status in statuses]
 
     def server_types(self) -> dict[str, str]:
         """Return the type of the server in each account."""

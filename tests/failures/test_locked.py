@@ -71,3 +71,23 @@ def test_a_server_that_is_made_for_ever_is_named(cloud: Cloud, endpoint: str) ->
             change(server)
         assert "create_server" in str(refused.value)
     assert cloud.objects()["vault"]["servers"] == ["dev-press"]
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_a_server_on_its_way_to_being_off_is_looked_at_when_it_is(
+    cloud: Cloud, endpoint: str, *, endless: bool
+) -> None:
+    """A change of type ends without power: not called well a moment before that, and not waited for without end."""
+    order(endpoint)
+    client = Client(token=TOKEN, api_endpoint=endpoint, poll_interval=0.002)
+    server = client.servers.get_by_name("dev-press")
+    assert server is not None
+    for action in server.get_actions(status=["running"]):
+        action.wait_until_finished()
+    server.power_off().wait_until_finished()
+    cloud.settings.endless_actions = {"change_server_type"} if endless else set()
+    server.change_type(ServerType(name="cx33"), upgrade_disk=False)
+    server.reload()
+    assert server.status == "migrating"
+    (seen,) = (thing for thing in Account("vault", token=TOKEN, endpoint=endpoint).found() if thing.kind == "server")
+    assert (seen.off, seen.busy) == (not endless, endless)

@@ -53,7 +53,7 @@ def pulumi() -> str:
     """Pulumi's own command."""
     found = shutil.which("pulumi")
     if found is None:
-        pytest.skip("pulumi is not on PATH: nothing of Pulumi's own engine was run")
+        pytest.skip("did not run: pulumi is not on PATH")
     return found
 
 

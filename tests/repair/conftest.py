@@ -31,7 +31,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """A stack under Pulumi's own engine."""
     engine = shutil.which("pulumi")
     if engine is None:
-        pytest.skip("pulumi is not on PATH: nothing of Pulumi's own engine was run")
+        pytest.skip("did not run: pulumi is not on PATH")
     folder = tmp_path_factory.mktemp("repair-real")
     with cloud_alone("q", folder / "cloud") as lab:
         yield prepared(lab, folder, engine)

@@ -49,7 +49,7 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Standing]:
     """An account, and a project without a program."""
     engine = shutil.which(request.param)
     if engine is None:
-        pytest.skip("pulumi is not on PATH: nothing of Pulumi's own engine was run")
+        pytest.skip("did not run: pulumi is not on PATH")
     project = tmp_path / "project"
     project.mkdir()
     runtime = f"runtime: {{name: python, options: {{virtualenv: {ROOT / '.venv'}}}}}\n"

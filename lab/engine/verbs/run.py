@@ -33,21 +33,20 @@ def up(asked: argparse.Namespace) -> int:
 
 def preview(asked: argparse.Namespace) -> int:
     """Show what `up` would do."""
-    asked.preview_only = True
-    return _run(asked, "update")
+    return _run(asked, "update", only_preview=True)
 
 
 def destroy(asked: argparse.Namespace) -> int:
     """Delete everything in the stack."""
-    return _run(asked, "destroy")
+    return _run(asked, "destroy", only_preview=asked.preview_only)
 
 
 def refresh(asked: argparse.Namespace) -> int:
     """Look at what is there, and remember it."""
-    return _run(asked, "refresh")
+    return _run(asked, "refresh", only_preview=asked.preview_only)
 
 
-def _run(asked: argparse.Namespace, kind: Kind) -> int:
+def _run(asked: argparse.Namespace, kind: Kind, *, only_preview: bool = False) -> int:
     place = place_of(asked)
     options = Options(
         kind=kind,
@@ -64,7 +63,7 @@ def _run(asked: argparse.Namespace, kind: Kind) -> int:
     )
     if asked.event_log:
         Path(asked.event_log).unlink(missing_ok=True)
-    if asked.preview_only:
+    if only_preview:
         if asked.skip_preview:
             raise CommandError("--skip-preview and --preview-only cannot be used together")
         return _exit(asked, _once(asked, place, replace(options, preview=True)), "preview")
@@ -73,7 +72,7 @@ def _run(asked: argparse.Namespace, kind: Kind) -> int:
         raise CommandError(
             "--yes or --skip-preview or --preview-only must be passed in to proceed when running in "
             "non-interactive mode",
-            MISUSED,
+            FAILED if kind == "refresh" else MISUSED,  # as Pulumi has it
         )
     if not asked.skip_preview:
         seen = _once(asked, place, replace(options, preview=True))
