@@ -19,7 +19,7 @@ test: lint ## every test of the default run
 	$(python) -m pytest -n 2 --dist loadgroup --durations=20 --durations-min=5
 
 test-long: ## what takes too long for the default run: hours; LONG=tests/engine for a part of it, see CONTRIBUTING
-	$(python) -m pytest -n 2 --dist loadgroup -m long $(LONG)
+	$(python) -m pytest -n 2 --dist loadgroup -m 'long and not vm' $(LONG)
 
 test-vm: ## machines with a kernel of their own (QEMU), and the end-to-end tests on them; ./setup vm installs what it needs
 	$(python) -m pytest -n 2 --dist loadgroup --machines=vm -m 'vm and not long' tests/machines_vm tests/first_light
