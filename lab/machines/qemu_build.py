@@ -101,8 +101,11 @@ def _fetch(into: Path, root: Path, *, sources: list[str], apt_options: str) -> N
 
 def _install(root: Path) -> None:
     debs = root / "mnt/debs"
-    inside = [f"/mnt/debs/{deb.name}" for deb in sorted(debs.glob("*.deb"))]
-    run_step(["chroot", str(root), "dpkg", "--force-unsafe-io", "--install", *inside])
+    kernels = set(debs.glob("linux-image-*.deb"))
+    # The kernel last: since Debian 13 it wants linux-base configured before it is even unpacked.
+    for part in (set(debs.glob("*.deb")) - kernels, kernels):
+        inside = [f"/mnt/debs/{deb.name}" for deb in sorted(part)]
+        run_step(["chroot", str(root), "dpkg", "--force-unsafe-io", "--install", *inside])
     run_step(["rm", "-rf", str(debs)])
     for leftover in root.glob("var/log/dpkg.log"):
         leftover.unlink()

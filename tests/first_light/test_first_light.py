@@ -180,6 +180,7 @@ class TestScan:
             assert "Not shown: 6553" in done.stdout or "All 65535 scanned ports" in done.stdout
         assert opened == {"falkenstein": {80, 443}, "press": set()}
 
+    @pytest.mark.long_on_vm  # it stands outside of the machine, on this machine's kernel
     def test_the_cloud_firewall_alone(self, deployed: Deployed) -> None:
         """The same with the guests' nftables flushed."""
         for name in ("falkenstein", "press"):
