@@ -145,7 +145,7 @@ def test_a_virtual_machine_made_from_a_snapshot_has_the_disk_as_it_was(
     on(machine, "echo late >/root/snapped")
     other = somebody.order("copied", packed("write_files:\n- path: /born2\n  content: anew\n"), image=image["id"])
     assert other.wait_born() == {"datasource": "DataSourceHetzner", "errors": []}
-    assert on(other, "cat /root/snapped /born2 /etc/hostname").split() == ["mine", "anew", "copied"]
+    assert on(other, "cat /root/snapped /born2; echo; cat /etc/hostname").split() == ["mine", "anew", "copied"]
     assert on(other, "cat /run/cloud-init/.instance-id") == other.name
     key = "cat /etc/ssh/ssh_host_ed25519_key.pub"
     assert on(other, key) != on(machine, key)
