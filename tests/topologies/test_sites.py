@@ -137,7 +137,7 @@ def mappings(sites: Sites) -> list[Flow]:
 
 
 def mapping(sites: Sites) -> tuple[str, int]:
-    """Return the one mapping's inner address and port."""
-    (found,) = mappings(sites)
+    """Return the one mapping's inner address and port, when that of an earlier socket is forgotten."""
+    (found,) = until(lambda: kept if len(kept := mappings(sites)) == 1 else None, 30, "one mapping of the gateway")
     assert found.answered
     return found.source, found.source_port
