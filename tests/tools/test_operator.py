@@ -90,7 +90,7 @@ def test_a_file_that_is_there_is_not_written_over(office: Office, tmp_path: Path
 def test_a_file_for_wg_quick_guards_names(office: Office, tmp_path: Path) -> None:
     """Where the device is said to run Linux its file has commands; what a phone is given has none."""
     full = ("--tunnel", "full", "--dns", "192.0.2.53", "--into", str(tmp_path))
-    done = office.farshore("add", "tower", *full, "--system", "linux")
+    done = office.farshore("operator", "add", "tower", *full, "--system", "linux")
     assert done.returncode == 0, done.stderr
     assert office.config()["farshore:operators"]["tower"]["system"] == "linux"
     assert "PostUp" in (tmp_path / "tower-falkenstein.conf").read_text(encoding="utf-8")
