@@ -77,7 +77,7 @@ def pack_user_data(host: Host, cloud_config: str) -> str:
     text = _packed(cloud_config)
     if len(text) > MAX_USER_DATA_BYTES:
         found, allowed = f"user data of {len(text)} bytes", f"{MAX_USER_DATA_BYTES} bytes at Hetzner"
-        raise RenderError([Fault(f"farshore:{host.role}s.{host.name}", found, allowed, _remedy(host, len(text)))])
+        raise RenderError([Fault(host.key, found, allowed, _remedy(host, len(text)))])
     return text
 
 
@@ -145,7 +145,7 @@ def _merged(host: Host, own: dict[str, Any]) -> dict[str, Any]:
     if host.setup is None:
         return own
     theirs: dict[str, Any] = yaml.safe_load(host.setup)
-    where = f"farshore:{host.role}s.{host.name}.setup"
+    where = f"{host.key}.setup"
     forbidden = ", ".join(sorted(theirs.keys() & set(OURS)))
     faults = [Fault(where, forbidden, "any other key", "remove it, Farshore sets it")] if forbidden else []
     faults += [

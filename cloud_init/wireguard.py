@@ -10,8 +10,8 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
-from cloud_init.addresses import as_text
 from cloud_init.resolve import SERVICE
+from plan.addresses import as_text
 from plan.faults import one_line
 
 if TYPE_CHECKING:

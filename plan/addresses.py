@@ -9,6 +9,7 @@ shield to which it is connected by the address alone. The same in IPv6, from a u
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
@@ -26,6 +27,15 @@ TAKEN: Final = {
     IPv4Network("172.17.0.0/16"): "Docker's default bridge stands there",
 }
 PRIVATE: Final = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+
+
+# Texts are kept: the few thousand addresses of a large deployment stand in its files a hundred thousand times.
+@lru_cache(maxsize=1 << 14)
+def as_text(where: Address | Network) -> str:
+    """Return an address, a network, or a network's only address."""
+    if isinstance(where, IPv4Network | IPv6Network) and where.prefixlen == where.max_prefixlen:
+        return str(where.network_address)
+    return str(where)
 
 
 def subnet_count(network: IPv4Network) -> int:

@@ -75,7 +75,7 @@ def told_to(plan: Plan, host: Host, digest: str) -> Told:
         slot=host.slot,
         network=(str(plan.network), str(plan.network6)),
         addresses=_own(host),
-        shields=_shields(host),
+        shields=tuple(sorted(host.shields)),
         digest=digest,
     )
 
@@ -153,24 +153,24 @@ def _slot(stale: _Stale, domains: Mapping[str, list[str]]) -> Iterator[str]:
     if told.slot == host.slot:
         return
     yield (
-        f"farshore:{host.role}s.{host.name}.slot: {told.slot} to {host.slot}; its address inside changes from "
+        f"{host.key}.slot: {told.slot} to {host.slot}; its address inside changes from "
         f"{told.addresses[0]} to {host.address}, and from {told.addresses[1]} to {host.address6}"
     )
     if host.name in domains:
         yield (
-            f"farshore:{host.role}s.{host.name}.slot: an edge of somebody else's has to be told the new address for "
+            f"{host.key}.slot: an edge of somebody else's has to be told the new address for "
             f"{choices(domains[host.name])} (pulumi stack output origins)"
         )
 
 
 def _moved(stale: _Stale, domains: Mapping[str, list[str]]) -> Iterator[str]:
     """Tell of an origin that stands behind other shields."""
-    host, told, now = stale.host, stale.told, _shields(stale.host)
+    host, told, now = stale.host, stale.told, sorted(stale.host.shields)
     if set(now) == set(told.shields):
         return
     gone, come = sorted(set(told.shields) - set(now)), sorted(set(now) - set(told.shields))
     tunnels = [f"the tunnel to {name} goes" for name in gone] + [f"a tunnel to {name} comes" for name in come]
-    where = f"farshore:origins.{host.name}.shields"
+    where = f"{host.key}.shields"
     yield f"{where}: {', '.join(told.shields)} to {', '.join(now)}; {', '.join(tunnels)}"
     if host.name in domains:
         yield (
@@ -189,8 +189,7 @@ def _devices(plan: Plan, standing: Standing) -> Iterator[str]:
         what += [f"it may dial {', '.join(come)}"] if come else []
         what += [f"it may no longer dial {', '.join(gone)}"] if gone else []
         if was and what:
-            where = f"farshore:{device.kind}s.{device.name}"
-            yield f"{where}: {'; '.join(what)}; give it its new files (pulumi stack output devices)"
+            yield f"{device.key}: {'; '.join(what)}; give it its new files (pulumi stack output devices)"
 
 
 def _replacements(stale: Sequence[Host], servers: Mapping[str, str]) -> Iterator[str]:
@@ -213,7 +212,7 @@ def _visitors(plan: Plan, stale: Sequence[_Stale], domains: Mapping[str, list[st
     at_once: list[str] = []
     meanwhile: list[str] = []
     for one in stale:
-        was, now = set(one.told.shields), set(_shields(one.host))
+        was, now = set(one.told.shields), set(one.host.shields)
         if was != now and not was & (now | open_to_all):
             at_once += domains.get(one.host.name, [])
         elif was != now or renumbered & {one.host.name, *now}:
@@ -243,12 +242,6 @@ def _domains(plan: Plan) -> dict[str, list[str]]:
         for site in shield.sites:
             found.setdefault(site.origin, set()).add(site.domain)
     return {origin: sorted(domains) for origin, domains in found.items()}
-
-
-def _shields(host: Host) -> tuple[str, ...]:
-    """Return the shields that an origin stands behind; none for a shield."""
-    towards = (interface for interface in host.interfaces if interface.name.startswith("fs"))
-    return tuple(sorted({peer.name for one in towards for peer in one.peers})) if host.role == "origin" else ()
 
 
 def _told(said: Mapping[str, Any]) -> Told | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from plan.addresses import as_text
 from plan.faults import choices
 from plan.model import Device, Host
 
@@ -91,7 +92,7 @@ def _keys(plan: Plan) -> Mapping[tuple[str, str, str], str]:
     """Return the key that asks for each tunnel of a host, by its name, its interface and the peer."""
     found = {(one.near, one.near_interface, one.far): one.because for one in plan.tunnels}
     found |= {(one.far, one.far_interface, one.near): one.because for one in plan.tunnels}
-    devices = {device.name: f"farshore:{device.kind}s.{device.name}" for device in plan.devices}
+    devices = {device.name: device.key for device in plan.devices}
     return found | {
         (shield.name, interface.name, peer.name): f"{devices[peer.name]}.shields"
         for shield in plan.shields
@@ -103,12 +104,13 @@ def _keys(plan: Plan) -> Mapping[tuple[str, str, str], str]:
 
 def _outside(plan: Plan, found: Host | Device) -> Iterator[Statement]:
     """Tell who reaches a host from outside its tunnels."""
-    key = f"farshore:{found.role if isinstance(found, Host) else found.kind}s.{found.name}"
     if isinstance(found, Device):
-        yield Statement(topic="reached by", text=f"{NOBODY} by us: what it shows is its owner's choice", because=key)
+        yield Statement(
+            topic="reached by", text=f"{NOBODY} by us: what it shows is its owner's choice", because=found.key
+        )
         return
     for port in found.firewall.visitor_ports:
-        yield Statement(topic="reached by", text=f"{EVERYBODY} on tcp {port}", because=f"{key}.edge")
+        yield Statement(topic="reached by", text=f"{EVERYBODY} on tcp {port}", because=f"{found.key}.edge")
     for source in found.firewall.ssh_sources:
         yield Statement(topic="reached by", text=f"{source} on tcp 22 (SSH)", because=found.ssh_because)
     yield from _diallers(plan, found)
@@ -117,25 +119,25 @@ def _outside(plan: Plan, found: Host | Device) -> Iterator[Statement]:
         yield Statement(topic="reached by", text=text, because="always: an origin shows nothing")
     if not found.ssh:
         yield Statement(
-            topic="reached by", text=f"{NOBODY} by SSH: it changes by replacement only", because=f"{key}.ssh"
+            topic="reached by", text=f"{NOBODY} by SSH: it changes by replacement only", because=f"{found.key}.ssh"
         )
 
 
 def _diallers(plan: Plan, host: Host) -> Iterator[Statement]:
     """Tell who may speak to a host's tunnels from outside: hosts by their addresses, and anybody where one has none."""
     ports, keys = ", ".join(map(str, host.firewall.wireguard_ports)), _keys(plan)
-    devices = {device.name: f"farshore:{device.kind}s.{device.name}" for device in plan.devices}
-    roles = {other.name: other.role for other in plan.hosts}
+    known = {one.name: one for one in plan.everybody}
     anywhere = []
     for interface in host.interfaces:
         for peer in interface.peers:
-            if peer.name in devices:
-                anywhere.append((peer.name, devices[peer.name]))
+            other = known[peer.name]
+            if isinstance(other, Device):
+                anywhere.append((peer.name, other.key))
                 continue
             because = keys[host.name, interface.name, peer.name]
             yield Statement(topic="reached by", text=f"{peer.name} on udp {ports} (its tunnel)", because=because)
             if peer.endpoint is not None and isinstance(peer.endpoint.address, str):
-                anywhere.append((peer.name, f"farshore:{roles[peer.name]}s.{peer.name}.wireguard.endpoint"))
+                anywhere.append((peer.name, f"{other.key}.wireguard.endpoint"))
     if anywhere:
         names = choices(dict.fromkeys(name for name, _ in anywhere))
         text = f"{EVERYBODY} on udp {ports}, where only a known key gets an answer: for {names}"
@@ -169,7 +171,7 @@ def _tunnels(plan: Plan, found: Host | Device) -> Iterator[Statement]:
         return
     for tunnel in found.tunnels:
         text = f"{tunnel.shield}, as {tunnel.addresses[0].ip}, packets of at most {tunnel.mtu_bytes} bytes"
-        yield Statement(topic="tunnels", text=text, because=f"farshore:{found.kind}s.{found.name}.shields")
+        yield Statement(topic="tunnels", text=text, because=f"{found.key}.shields")
 
 
 def _flows(plan: Plan, name: str, names: Mapping[str, str]) -> Iterator[Statement]:
@@ -212,7 +214,7 @@ def _internet(found: Host | Device) -> Iterator[Statement]:
     if isinstance(found, Device):
         return
     topic: Topic = "says to the Internet"
-    key = f"farshore:origins.{found.name}.egress"
+    key = f"{found.key}.egress"
     if found.firewall.egress is None:
         because = "always: only origins are held back" if found.role == "shield" else key
         yield Statement(topic=topic, text="anything", because=because)
@@ -225,14 +227,11 @@ def _internet(found: Host | Device) -> Iterator[Statement]:
 
 
 def _permit(permit: Permit) -> str:
-    where = "anywhere" if any(net.prefixlen == 0 for net in permit.networks) else ", ".join(map(_bare, permit.networks))
+    where = (
+        "anywhere" if any(net.prefixlen == 0 for net in permit.networks) else ", ".join(map(as_text, permit.networks))
+    )
     who = f", as the user {permit.user}" if permit.user else ""
     return f"{permit.protocol} {', '.join(map(str, permit.ports))} to {where}{who}"
-
-
-def _bare(network: Network) -> str:
-    """Return a network, or its only address."""
-    return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
 
 
 def _service(flow: Flow) -> str:

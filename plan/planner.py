@@ -135,6 +135,7 @@ class _Planner:
             firewall=firewall,
             cloud_rules=rules,
             lans=tuple(lan.network for lan in facts.lans.values()) if isinstance(facts, Origin) else (),
+            shields=self.net.shields_of(name) if isinstance(facts, Origin) else (),
             sites=sites,
             setup=setup,
             ssh=ssh,

@@ -61,7 +61,7 @@ def _closed(hosts: Sequence[Host]) -> Iterator[str]:
     """Warn of hosts that nobody can change while they live."""
     for host in hosts:
         if not host.ssh:
-            yield (f"farshore:{host.role}s.{host.name}.ssh: SSH answers nowhere; this host changes by replacement only")
+            yield (f"{host.key}.ssh: SSH answers nowhere; this host changes by replacement only")
 
 
 def _crowded(crowded: Mapping[str, str]) -> Iterator[str]:

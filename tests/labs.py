@@ -1,4 +1,4 @@
-"""Labs of this run's own: their names, and a cloud without machines for as long as a test needs one."""
+"""Labs of this run's own: their names, and a cloud without machines, or a stack at one, for as long as a test needs it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from lab.client import Lab
+from tools.workspace import ROOT, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,3 +42,18 @@ def cloud_alone(letters: str, folder: Path, *, accounts: Sequence[str] = ("edge"
         yield lab
     finally:
         lab.stop()
+
+
+@contextmanager
+def stack_alone(letters: str, folder: Path, stack: str) -> Iterator[tuple[Lab, Workspace]]:
+    """Run a cloud without machines, with the lab's stack file prepared for it and nothing deployed.
+
+    Args:
+        letters: Of the cloud's name.
+        folder: For the cloud and for Pulumi.
+        stack: Pulumi's name of it.
+    """
+    with cloud_alone(letters, folder / "cloud") as lab:
+        work = Workspace(folder=folder / "pulumi", stack=stack, endpoint=lab.endpoint)
+        work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
+        yield lab, work

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from ruamel.yaml.comments import CommentedMap
 
-from tools.device_words import ConfigFile, InLab, Into, Psk, Shields, StackName, console, refusing
-from tools.devices import files_anew, find_target, let_in, put_out, write_files
+from tools.device_commands import ConfigFile, InLab, Into, Psk, Shields, StackName, add_common, console, refusing
+from tools.devices import find_target, let_in, write_files
 from tools.stack_edit import EditError
 
 app = typer.Typer(no_args_is_help=True, help="Sites behind a machine of their own: let one in, or put it out.")
@@ -40,25 +40,7 @@ def add(
     console.print(f"say there who may reach its LANs (`from`), then: farshore gateway files {name}")
 
 
-@app.command()
-def files(
-    name: str, *, stack: StackName = "prod", config_file: ConfigFile = None, lab: InLab = None, into: Into = Path()
-) -> None:
-    """Write a gateway's files as they are now; keys are taken from the files that are there, or left to fill in."""
-    with refusing():
-        found = files_anew(find_target(stack, config_file, lab), "gateway", name, into=into)
-    write_files(found)
-    for path in found:
-        console.print(f"{path}: as the stack file has it now; on the gateway: wg-quick down and up again")
-
-
-@app.command()
-def revoke(name: str, *, stack: StackName = "prod", config_file: ConfigFile = None, lab: InLab = None) -> None:
-    """Take a gateway out of the stack file; the next `up` puts it out everywhere."""
-    with refusing():
-        target = find_target(stack, config_file, lab)
-        put_out(target, "gateway", name)
-    console.print(f"{name} is out of {target.file.name}; put it out everywhere with: {target.up}")
+add_common(app, "gateway", "; on the gateway: wg-quick down and up again")
 
 
 def _lans(said: list[str], nat: list[str]) -> CommentedMap:

@@ -18,6 +18,7 @@ from lab.machines.qemu_image import ensure_virtual_image
 from lab.machines.recipe import RELEASES
 from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
+from plan.endpoints import parse_host
 from plan.stack.hosts import Server
 from tools.birth import BirthError, await_birth
 from tools.deployment import await_page, hosts_of, show_summary, tell_listeners
@@ -270,8 +271,8 @@ def names_of(outputs: dict[str, Any]) -> dict[str, list[str]]:
     for record in outputs["dns"]:
         names.setdefault(record["name"], []).append(record["value"])
     for of, tunnel in outputs["tunnels"].items():
-        host, _, _ = (tunnel["endpoint"] or "").rpartition(":")
-        if any(letter.isalpha() for letter in host) and ":" not in host:
+        host = (tunnel["endpoint"] or "").rpartition(":")[0].strip("[]")
+        if host and isinstance(parse_host(host), str):
             names.setdefault(host, list(outputs["shields"][of.partition("/")[0]].values()))
     return names
 

@@ -11,8 +11,8 @@ import typer
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from tools.device_words import ConfigFile, InLab, Into, Psk, Shields, StackName, console, refusing
-from tools.devices import files_anew, find_target, let_in, put_out, write_files
+from tools.device_commands import ConfigFile, InLab, Into, Psk, Shields, StackName, add_common, console, refusing
+from tools.devices import find_target, let_in, write_files
 
 app = typer.Typer(no_args_is_help=True, help="People's devices: let one in, or put it out.")
 
@@ -57,22 +57,4 @@ def add(
     console.print(f"{target.file.name} has its public key; let it in with: {target.up}")
 
 
-@app.command()
-def files(
-    name: str, *, stack: StackName = "prod", config_file: ConfigFile = None, lab: InLab = None, into: Into = Path()
-) -> None:
-    """Write a device's files as they are now; keys are taken from the files that are there, or left to fill in."""
-    with refusing():
-        found = files_anew(find_target(stack, config_file, lab), "operator", name, into=into)
-    write_files(found)
-    for path in found:
-        console.print(f"{path}: as the stack file has it now")
-
-
-@app.command()
-def revoke(name: str, *, stack: StackName = "prod", config_file: ConfigFile = None, lab: InLab = None) -> None:
-    """Take a device out of the stack file; the next `up` puts it out everywhere."""
-    with refusing():
-        target = find_target(stack, config_file, lab)
-        put_out(target, "operator", name)
-    console.print(f"{name} is out of {target.file.name}; put it out everywhere with: {target.up}")
+add_common(app, "operator")

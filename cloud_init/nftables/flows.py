@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloud_init.addresses import as_text
 from cloud_init.nftables.words import FAMILIES, chain, comment, listed
+from plan.addresses import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,7 +11,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import TYPE_CHECKING, Final
 
-from cloud_init.addresses import as_text
+from plan.addresses import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -56,6 +56,7 @@ class Host:
         firewall: nftables.
         cloud_rules: The provider's firewall, never empty.
         lans: Networks behind it.
+        shields: That it stands behind (an origin's), in the order of their slots.
         sites: Domains that it answers (a shield's).
         setup: Its own cloud-config (an origin's).
         ssh: SSH answers somewhere; without, the host changes by replacement only.
@@ -83,12 +84,18 @@ class Host:
     firewall: Firewall
     cloud_rules: tuple[CloudRule, ...]
     lans: tuple[Network, ...]
+    shields: tuple[str, ...]
     sites: tuple[Site, ...]
     setup: str | None
     ssh: bool
     ssh_because: str
     break_glass_key: str | None
     masked_units: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Return where the stack file describes it."""
+        return f"farshore:{self.role}s.{self.name}"
 
     @property
     def hidden(self) -> bool:
@@ -161,6 +168,11 @@ class Device:
     until: date | None = None
     description: str | None = None
     takes_commands: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return where the stack file describes it."""
+        return f"farshore:{self.kind}s.{self.name}"
 
     def references(self) -> tuple[Ref, ...]:
         """Return everything that its files say of hosts, in order and once."""

@@ -1,4 +1,4 @@
-"""One project for either engine: what a test says of it has to hold for both."""
+"""Projects to run: one for the stand-in, and one for either engine, of which what a test says has to hold for both."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     if found is None:
         pytest.skip("did not run: pulumi is not on PATH")
     return make_shop(tmp_path, (found,))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """A project with an empty stack, under the stand-in."""
+    return make_shop(tmp_path)

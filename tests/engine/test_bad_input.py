@@ -11,24 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.runs import Shop, make_shop
+from tests.engine.runs import URN, Shop, foreign
 from tests.engine.vectors import ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.lab
 
-URN = "urn:pulumi:dev::shop::command:local:Command::"
 STACK_URN = "urn:pulumi:dev::mart::pulumi:pulumi:Stack::shop-dev"
 STATE_BYTES = 40_000
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    """A project with an empty stack."""
-    return make_shop(tmp_path)
 
 
 def cut(text: str) -> str:
@@ -40,11 +32,6 @@ def emptied(text: str) -> str:
     """Return what a crash of the file system leaves of a state."""
     del text
     return ""
-
-
-def foreign(text: str) -> str:
-    """Return the state as another project's."""
-    return text.replace("::shop::", "::mart::")
 
 
 def newer(text: str) -> str:

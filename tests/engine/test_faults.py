@@ -1,32 +1,14 @@
-"""What goes wrong around a run: its state is damaged, foreign or can't be written, or the engine is killed."""
+"""What a run that was killed leaves to the next, what a state is not changed by, and which resources a run touches."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.runs import Shop, make_shop, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.engine.runs import URN, Shop, foreign, until
 
 pytestmark = pytest.mark.lab
-
-URN = "urn:pulumi:dev::shop::command:local:Command::"
-STATE_BYTES = 40_000
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    """A project with an empty stack."""
-    return make_shop(tmp_path)
-
-
-def foreign(text: str) -> str:
-    """Return the state as another project's."""
-    return text.replace("::shop::", "::mart::")
 
 
 @pytest.mark.parametrize("point", ["creating", "updating", "deleting"])

@@ -12,18 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.engine.runs import Shop, make_shop, until
+from tests.engine.runs import URN, Shop, until
 from tests.engine.vectors import ROOT
 
 pytestmark = pytest.mark.lab
-
-URN = "urn:pulumi:dev::shop::command:local:Command::"
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    """A project with an empty stack."""
-    return make_shop(tmp_path)
 
 
 def alive(pid: int) -> bool:

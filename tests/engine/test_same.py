@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.engine.runs import WITHIN_S, until
+from tests.engine.runs import URN, WITHIN_S, until
 from tests.engine.vectors import ENGINE
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-URN = "urn:pulumi:dev::shop::command:local:Command::"
 CHAIN = (
     "a = Command('a', create='echo 1')\n"
     "b = Command('b', create='echo 1', opts=O(depends_on=[a]))\n"

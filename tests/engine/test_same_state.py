@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.engine.runs import URN
+
 if TYPE_CHECKING:
     from tests.engine.runs import Ran, Shop
 
 pytestmark = pytest.mark.lab
 
-URN = "urn:pulumi:dev::shop::command:local:Command::"
 AGREED = ("--yes", "--skip-preview", "--non-interactive")
 
 

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.runs import Shop, make_shop
 from tests.engine.vectors import ENGINE
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.engine.runs import Shop
 
 pytestmark = pytest.mark.lab
 
@@ -33,12 +32,6 @@ PROGRAM = (
     "pulumi.export('site', {'hosts': ['a', 'b'], 'note': 'one\\ntwo'})\n"
     "pulumi.export('hidden', pulumi.Output.secret('hush'))\n"
 )
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    """A project with an empty stack."""
-    return make_shop(tmp_path)
 
 
 def at_terminal(shop: Shop, *arguments: str, typed: bytes = b"") -> tuple[int, str]:

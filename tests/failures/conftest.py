@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.failures.standing import ROOT, Standing
-from tests.labs import cloud_alone
-from tools.workspace import Workspace
+from tests.failures.standing import Standing
+from tests.labs import stack_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +17,5 @@ if TYPE_CHECKING:
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """A stack at a cloud without machines."""
     folder = tmp_path_factory.mktemp("failures")
-    with cloud_alone("f", folder / "cloud") as lab:
-        work = Workspace(folder=folder / "pulumi", stack="failing", endpoint=lab.endpoint)
-        work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
+    with stack_alone("f", folder, "failing") as (lab, work):
         yield Standing(cloud=lab, work=work)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.labs import cloud_alone
+from tests.labs import stack_alone
 from tests.tools.office import Office
 from tools.workspace import ROOT, Workspace
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A deployment that stands."""
     folder = tmp_path_factory.mktemp("operator")
-    with cloud_alone("o", folder / "cloud") as lab:
-        work = Workspace(folder=folder / "pulumi", stack="office", endpoint=lab.endpoint)
-        work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
+    with stack_alone("o", folder, "office") as (_, work):
         text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
         comments = [line for line in text.splitlines() if line.startswith("#")]
         assert comments
