@@ -22,8 +22,8 @@ def check_lost_answer(standing: Standing, path: str, kind: str, name: str) -> No
     before = standing.ids()
     looked = standing.repair()
     assert looked.code == 1
-    assert f"{kind} {name}" in looked.said
-    assert "at the account, but not in the state  adopt it: it is what the program asks for" in looked.said
+    assert f"{kind} {name}" in looked.said, looked.said
+    assert "at the account, but not in the state  adopt it: it is what the program asks for" in looked.said, looked.said
     assert standing.ids() == before, "a look changes nothing"
     mended = standing.repair("--yes")
     assert mended.code == 0, mended.said
