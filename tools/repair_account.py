@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 ACTION_POLL_S: Final = 0.5
 QUIET_STATUS: Final = frozenset({"running", "off"})
-ENDS_WITHOUT_POWER: Final = frozenset({"migrating", "stopping"})
-"""How a server is called while it is on its way to being off; what it is then is what has to be mended."""
+CHANGING: Final = frozenset({"initializing", "starting", "stopping", "migrating", "rebuilding", "deleting"})
+"""How a server is called while something is done to it; what it is afterwards is what has to be mended."""
 REQUEST_WITHIN_S: Final = 60.0
 
 
@@ -53,17 +53,19 @@ class Account:
     def found(self) -> tuple[Found, ...]:
         """Return everything in the account of the kinds that Farshore makes, whoever made it.
 
-        A server that is being stopped or given another type is waited for, as long as the client waits for an action:
-        it stays without power, and a look that comes a moment too early would call it well.
+        A server that is changing is waited for, as long as the client waits for an action: a look that comes a moment
+        too early would call one that is given another type well, which stays without power, and one whose creation
+        goes on after its answer was lost half made.
 
         Raises:
             AccountError: The account did not answer.
         """
         with self._explaining("reading"):
             return tuple(
-                self._found(kind, self._settled(thing) if kind == "server" else thing)
+                self._found(kind, settled)
                 for kind in KINDS
                 for thing in self._door(kind).get_all()
+                if (settled := self._settled(thing) if kind == "server" else thing) is not None
             )
 
     def remove(self, thing: Found) -> None:
@@ -125,12 +127,18 @@ class Account:
             finally:
                 bound.power_on().wait_until_finished()
 
-    def _settled(self, server: BoundServer) -> BoundServer:
-        if server.status not in ENDS_WITHOUT_POWER:
+    def _settled(self, server: BoundServer) -> BoundServer | None:
+        """Return a server as it is when it has stopped changing, None if it is gone by then."""
+        if server.status not in CHANGING:
             return server
-        with suppress(ActionTimeoutException):
-            _await_quiet(server)
-        return self._client.servers.get_by_id(int(server.id or 0))
+        try:
+            with suppress(ActionTimeoutException):
+                _await_quiet(server)
+            return self._client.servers.get_by_id(int(server.id or 0))
+        except APIException as error:
+            if error.code != "not_found":
+                raise
+            return None
 
     def _door(self, kind: Kind) -> Any:
         """Return the client's part for one kind; the parts share methods, but no type."""

@@ -18,6 +18,8 @@ from tools.repair_account import Account, AccountError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hcloud.servers import BoundServer
+
 pytestmark = pytest.mark.lab
 
 TOKEN = "t" * 64
@@ -47,11 +49,42 @@ def order(endpoint: str) -> None:
     )
 
 
-def test_a_server_that_is_still_being_made_is_awaited_and_removed(cloud: Cloud, endpoint: str) -> None:
-    """The API refuses to remove it until then."""
+@pytest.mark.parametrize("endless", [False, True])
+def test_a_server_that_is_still_being_made_is_looked_at_when_it_is_made(
+    cloud: Cloud, endpoint: str, *, endless: bool
+) -> None:
+    """One whose answer was lost is no half-made one to be removed, only because repair came a second too early."""
+    cloud.settings.endless_actions = {"create_server"} if endless else set()
+    order(endpoint)
+    shown = cloud.handle(TOKEN, "GET", "/servers").body
+    assert shown is not None
+    assert shown["servers"][0]["status"] == "initializing"
+    (seen,) = (thing for thing in Account("vault", token=TOKEN, endpoint=endpoint).found() if thing.kind == "server")
+    assert seen.busy == endless
+
+
+def test_a_server_that_is_gone_when_it_has_stopped_changing_is_not_found(
+    cloud: Cloud, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else deletes it while repair waits: that is no failure."""
+    order(endpoint)
+    quiet = repair_account._await_quiet
+
+    def and_deleted(server: BoundServer) -> None:
+        quiet(server)
+        assert cloud.handle(TOKEN, "DELETE", f"/servers/{server.id}").status == 200
+
+    monkeypatch.setattr(repair_account, "_await_quiet", and_deleted)
+    kinds = {thing.kind for thing in Account("vault", token=TOKEN, endpoint=endpoint).found()}
+    assert "server" not in kinds
+
+
+def test_a_server_that_is_locked_is_awaited_and_removed(cloud: Cloud, endpoint: str) -> None:
+    """The API refuses to remove it until what was begun meanwhile is over."""
     order(endpoint)
     account = Account("vault", token=TOKEN, endpoint=endpoint)
     (server,) = (thing for thing in account.found() if thing.kind == "server")
+    assert cloud.handle(TOKEN, "POST", f"/servers/{server.id}/actions/reboot").status == 201
     reply = cloud.handle(TOKEN, "DELETE", f"/servers/{server.id}")
     assert (reply.status, reply.body and reply.body["error"]["code"]) == (423, "locked")
     account.remove(server)
