@@ -12,24 +12,35 @@ SCRIPT_PATH: Final = "/usr/local/lib/farshore/listeners"
 SERVICE: Final = "farshore-listeners.service"
 TIMER: Final = "farshore-listeners.timer"
 
-# SSH is ours: sshd listens everywhere, and its port is opened to shields alone. A unit's name is the last part of its
-# control group; what systemd itself holds for a .socket unit is found by its port.
+# SSH is ours: sshd listens everywhere, and its port is opened to shields alone. So are the tunnels' ports and DHCP's
+# client; any other UDP port below those that the kernel lends to clients is a service's. A unit's name is the last part
+# of its control group; what systemd itself holds for a .socket unit is found by its port.
 SCRIPT: Final = """\
 #!/bin/sh
-# Farshore's own file: name what listens on every address of this host beside SSH, one line each.
+# Farshore's own file: name what listens on every address of this host beside SSH and tunnels, one line each.
 set -eu
 . /etc/farshore/tunnel.env
-ss -Hltnp | while read -r _ _ _ local _ users; do
+ours=$(wg show all listen-port | awk '{ printf "%s ", $2 }')
+read -r clients _ </proc/sys/net/ipv4/ip_local_port_range
+ss -Hltunp | while read -r protocol _ _ _ local _ users; do
+  port=${local##*:}
   case $local in
-    *%lo:* | *:22) continue ;;
+    *%lo:*) continue ;;
     0.0.0.0* | '[::]'* | '*'*) ;;
     *) continue ;;
+  esac
+  case $protocol in
+    tcp) [ "$port" != 22 ] || continue ;;
+    udp)
+      [ "$port" -lt "$clients" ] || continue
+      case " $ours 68 546 " in *" $port "*) continue ;; esac
+      ;;
   esac
   pid=${users#*pid=}
   pid=${pid%%,*}
   unit=$(sed -n '$s,.*/,,p' "/proc/$pid/cgroup" 2>/dev/null) || unit=
-  [ "$pid" != 1 ] || unit=$(systemctl list-sockets --no-legend | sed -n "s/^[^ ]*:${local##*:}  *\\([^ ]*\\).*/\\1/p")
-  echo "listener: $local of ${unit:-an unknown unit}, allowed: $FARSHORE_ADDRESS or $FARSHORE_ADDRESS6;" \\
+  [ "$pid" != 1 ] || unit=$(systemctl list-sockets --no-legend | sed -n "s/^[^ ]*:$port  *\\([^ ]*\\).*/\\1/p")
+  echo "listener: $local/$protocol of ${unit:-an unknown unit}, allowed: $FARSHORE_ADDRESS or $FARSHORE_ADDRESS6;" \\
     "bind it to FARSHORE_ADDRESS, which /etc/farshore/tunnel.env holds"
 done
 """

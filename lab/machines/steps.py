@@ -36,10 +36,21 @@ def run_step(command: list[str], given: str = "") -> None:
     """
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, env=_environment())
     if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        errors = [line for line in said if "No space left" in line] or [line for line in said if line.startswith("E:")]
-        reason = (errors or said or ["no output"])[-1].strip()
-        raise BuildError(f"{command[0]} failed (exit {done.returncode}): {reason}")
+        said = telling(done.stdout, done.stderr)
+        raise BuildError(f"{command[0]} failed (exit {done.returncode}): {said}")
+
+
+def telling(stdout: str, stderr: str) -> str:
+    """Return what tells most of a failure: a full disk, dpkg's error before apt's word that it had one, the last line.
+
+    dpkg's own takes two lines: what it was about, and why.
+    """
+    lines = [line.strip() for line in f"{stdout}\n{stderr}".splitlines() if line.strip()]
+    for mark in ("No space left", "dpkg: error", "dpkg-deb: error", "E:"):
+        found = [number for number, line in enumerate(lines) if mark in line]
+        if found:
+            return " ".join(lines[found[-1] : found[-1] + 1 + lines[found[-1]].endswith(":")])
+    return lines[-1] if lines else "no output"
 
 
 def _environment() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Final
@@ -24,13 +25,25 @@ PORT: Final = 9999
 TUNNELS: Final = ("wg-quick@fs0g0", "wg-quick@fm0g0")
 
 
+UDP: Final = """
+import signal, socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+held = socket.socket(family, socket.SOCK_DGRAM)
+held.bind((sys.argv[1], int(sys.argv[2])))
+signal.pause()
+"""
+
+
 @contextlib.contextmanager
-def listening(machine: MachineSpot, address: str) -> Iterator[None]:
+def listening(machine: MachineSpot, address: str, protocol: str = "tcp", port: int = PORT) -> Iterator[None]:
     """Have a unit `careless` listen in a machine."""
-    program = ["/usr/bin/python3", "-m", "http.server", str(PORT), "--bind", address]
+    program = {
+        "tcp": ["/usr/bin/python3", "-m", "http.server", str(port), "--bind", address],
+        "udp": ["/usr/bin/python3", "-c", UDP, address, str(port)],
+    }[protocol]
     machine.run(["systemd-run", "--quiet", "--unit=careless", *program], check=True)
     try:
-        until(lambda: True if f":{PORT} " in machine.run(["ss", "-Hltn"]).stdout else None, 20, "a listener")
+        until(lambda: True if f":{port} " in machine.run(["ss", "-Hltun"]).stdout else None, 20, "a listener")
         yield
     finally:
         machine.run(["systemctl", "stop", "careless"], check=True)
@@ -46,13 +59,16 @@ def findings(machine: MachineSpot) -> list[str]:
     return machine.run([LISTENERS], check=True).stdout.splitlines()
 
 
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize(("address", "shown"), [("0.0.0.0", "0.0.0.0"), ("::", "*")])  # noqa: S104 - what is found out
-def test_a_listener_on_every_address_is_a_finding(connected: Connected, address: str, shown: str) -> None:
+def test_a_listener_on_every_address_is_a_finding(
+    connected: Connected, address: str, shown: str, protocol: str
+) -> None:
     """It is named with its unit and the remedy, by the host in its journal and by `lab up` on the terminal."""
     press = connected.machine("press")
-    with listening(press, address):
-        (found,) = [line for line in findings(press) if f":{PORT} " in line]
-        assert found.startswith(f"listener: {shown}:{PORT} of careless.service, allowed: 10.0.0.2")
+    with listening(press, address, protocol):
+        (found,) = [line for line in findings(press) if f":{PORT}/" in line]
+        assert found.startswith(f"listener: {shown}:{PORT}/{protocol} of careless.service, allowed: 10.0.0.2")
         assert found.endswith("bind it to FARSHORE_ADDRESS, which /etc/farshore/tunnel.env holds")
         press.run(["systemctl", "start", "farshore-listeners"], check=True)
         said = press.run(["journalctl", "--unit=farshore-listeners", "--priority=warning", "--output=cat"], check=True)
@@ -70,7 +86,7 @@ def test_a_listener_of_a_socket_unit_is_named_by_it(connected: Connected) -> Non
         ["systemd-run", "--quiet", f"--socket-property=ListenStream={PORT}", "--unit=held", "/bin/true"], check=True
     )
     try:
-        assert [line.partition(",")[0] for line in findings(press)] == [f"listener: *:{PORT} of held.socket"]
+        assert [line.partition(",")[0] for line in findings(press)] == [f"listener: *:{PORT}/tcp of held.socket"]
     finally:
         press.run(["systemctl", "stop", "held.socket"], check=True)
 
@@ -82,6 +98,14 @@ def test_a_listener_on_the_tunnel_address_is_none(connected: Connected) -> None:
         assert findings(press) == []
     assert [findings(connected.machine(name)) for name in ("press", "db", "replica")] == [[], [], []]
     assert "listener:" not in connected.said
+
+
+def test_a_client_and_a_tunnel_are_none(connected: Connected) -> None:
+    """Both hold a UDP port on every address; a client's is one of those that the kernel lends."""
+    press = connected.machine("press")
+    assert re.search(r"(0\.0\.0\.0|\*):51820 ", press.run(["ss", "-Hlun"], check=True).stdout), "WireGuard's own"
+    with listening(press, "0.0.0.0", "udp", 45678):  # noqa: S104 - a client that has sent, and waits for its answer
+        assert findings(press) == []
 
 
 def test_a_service_may_start_before_the_tunnel_is_up(connected: Connected) -> None:
