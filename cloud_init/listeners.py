@@ -21,7 +21,7 @@ SCRIPT: Final = """\
 set -eu
 . /etc/farshore/tunnel.env
 ours=$(wg show all listen-port | awk '{ printf "%s ", $2 }')
-read -r clients _ </proc/sys/net/ipv4/ip_local_port_range
+clients=$(cut -f1 /proc/sys/net/ipv4/ip_local_port_range)
 ss -Hltunp | while read -r protocol _ _ _ local _ users; do
   port=${local##*:}
   case $local in

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lab.launch import Setting
 
-_READY_WITHIN_S: Final = 10.0
+_READY_WITHIN_S: Final = 60.0  # a lab that is restored beside other work has been seen to need more than ten
 
 
 class Dnsmasq:
@@ -46,8 +46,12 @@ class Dnsmasq:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _READY_WITHIN_S
         while not await asyncio.to_thread(self._answers):
-            if self._process.returncode is not None or loop.time() > deadline:
-                raise RuntimeError(f"dnsmasq in {self._setting.namespace}: doesn't answer; see {self._log}")
+            where = f"dnsmasq in {self._setting.namespace}"
+            code = self._process.returncode
+            if code is not None:
+                raise RuntimeError(f"{where}: ended (exit {code}), allowed: running; see {self._log}")
+            if loop.time() > deadline:
+                raise RuntimeError(f"{where}: no answer in {_READY_WITHIN_S:.0f} s, allowed: one; see {self._log}")
             await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
