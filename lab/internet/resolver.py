@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address, IPv6Network
     from pathlib import Path
 
-# Answers at once and knows nothing but the lab's names: a silent resolver costs a machine 10 s for each look-up.
+# Answers at once and knows nothing but the lab's names: a silent resolver costs a machine 10 s for each look-up. No PID
+# file: it would be the host's own, and of two that start at once the second finds it there and ends (exit 3).
 _ALONE = """\
 keep-in-foreground
+pid-file
 no-resolv
 no-hosts
 no-poll
