@@ -27,6 +27,7 @@ rm -rf {WHERE} && mkdir -p {WHERE} && base64 -d | tar -xz --no-same-owner -C {WH
 printf '%s\\n' '192.0.2.1 vpn.example.com' '192.0.2.2 o.example.com' >/run/generated-hosts
 mount --bind /run/generated-hosts /etc/hosts # wg(8) waits minutes for a name that nobody knows
 cd {WHERE}
+mkdir -p /run/sshd # Ubuntu's sshd, started by a socket, has it from its first connection on
 ip link add probe type wireguard 2>/dev/null || wireguard-go probe >/dev/null 2>&1
 count=0
 refused() {{ echo "$1: $2" >&2; failed=1; }}

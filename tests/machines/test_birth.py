@@ -77,7 +77,9 @@ def test_names_are_asked_for_at_the_providers_resolvers(grown: MachineSpot, rele
     if release.distribution == "ubuntu":
         assert own == ["127.0.0.53"]
         own = nameservers(grown, "/run/systemd/resolve/resolv.conf")
-    assert own == [*RESOLVERS, *RESOLVERS6]
+        assert sorted(own) == sorted([*RESOLVERS, *RESOLVERS6])  # in the order in which it heard of them
+    else:
+        assert own == [*RESOLVERS, *RESOLVERS6]
     assert grown.run(["getent", "ahostsv4", MIRROR_NAME]).returncode == 0
     assert grown.run(["getent", "ahostsv4", "nobody.example"]).returncode != 0
 

@@ -148,17 +148,17 @@ def test_a_server_made_from_a_snapshot_has_the_disk_as_it_was(
 ) -> None:
     """Written files are there, deleted ones are not, and what came later is not; a system image has none of that."""
     one = order("snap-one")
-    on(one, "echo mine >/root/kept; rm /etc/motd")
+    on(one, "echo mine >/root/kept; rm /etc/issue")
     image = somebody.ask("POST", f"/servers/{one.name}/actions/create_image", {"description": "kept"})["image"]
     on(one, "echo late >/root/kept")
     two = order("snap-two", image=image["id"])
-    look = "cat /root/kept; test -e /etc/motd || echo no motd; cat /etc/hostname"
-    assert on(two, look).splitlines() == ["mine", "no motd", "snap-two"]
+    look = "cat /root/kept; test -e /etc/issue || echo no issue; cat /etc/hostname"
+    assert on(two, look).splitlines() == ["mine", "no issue", "snap-two"]
     pid = one.leader_pid
     somebody.act(one, "rebuild", image=image["id"])
     until(lambda: one.leader_pid not in {None, pid} or None, 40, "another first process")
     one.wait_born()
-    assert on(one, look).splitlines() == ["mine", "no motd", "snap-one"]
-    assert grown.has("/etc/motd")
+    assert on(one, look).splitlines() == ["mine", "no issue", "snap-one"]
+    assert grown.has("/etc/issue")
     assert not grown.has("/root/kept")
     somebody.ask("DELETE", f"/images/{image['id']}")
