@@ -10,6 +10,7 @@ from cloud_init.user_data import (
     MAX_USER_DATA_BYTES,
     RenderError,
     draft_user_data,
+    render_birth,
     render_cloud_config,
     render_user_data,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "RenderError",
     "draft_user_data",
     "placeholder",
+    "render_birth",
     "render_bundle",
     "render_cloud_config",
     "render_device",

@@ -21,7 +21,7 @@ from cloud_init.resolve import (
     TIMER_UNIT,
     render_endpoints,
 )
-from cloud_init.sshd import SSHD
+from cloud_init.sshd import ROOT_KEYS_PATH, SSHD, render_root_keys
 from cloud_init.systemd import (
     CLOSED_PATH,
     EDGE_DROP_IN,
@@ -79,6 +79,7 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         File(NFTABLES_PATH, "0600", render_nftables(host.firewall, material), secret=True),
         File(f"/etc/systemd/system/{FIREWALL_UNIT}", "0644", FIREWALL),
         File("/etc/ssh/sshd_config.d/10-farshore.conf", "0644", SSHD),
+        File(ROOT_KEYS_PATH, "0600", render_root_keys(host, material)),
         File("/etc/sysctl.d/60-farshore.conf", "0644", render_sysctl(forwards=host.forwards)),
         File("/etc/farshore/tunnel.env", "0644", _tunnel_environment(host)),
     ]

@@ -107,7 +107,6 @@ def render_cloud_config(host: Host, material: Material) -> str:
         "disable_root": False,
         "packages": list(bundle.packages),
         "runcmd": [["sh", "-c", _birth_script(bundle)]],
-        "ssh_authorized_keys": [host.break_glass_key] if host.break_glass_key else None,
         "ssh_deletekeys": True,
         "ssh_keys": {
             "ed25519_private": material.values[f"ssh-private:{host.name}"],
@@ -119,9 +118,14 @@ def render_cloud_config(host: Host, material: Material) -> str:
             for file in bundle.files
         ],
     }
-    own = {key: value for key, value in own.items() if value is not None}
     body = yaml.dump(_merged(host, own), Dumper=_Dumper, sort_keys=True, width=1000, allow_unicode=True)
     return f"#cloud-config\n{body}"
+
+
+def render_birth(host: Host) -> str:
+    """Return what a host takes at its birth alone, and delivery changes nothing of: packages, and its own setup."""
+    bundle = render_bundle(host, placeholder(host))
+    return yaml.safe_dump({"packages": list(bundle.packages), "setup": host.setup}, sort_keys=True)
 
 
 class _Dumper(yaml.SafeDumper):
