@@ -4,6 +4,7 @@ Pure: one format per module, and the bundle that joins them. Nothing is decided 
 """
 
 from cloud_init.bundle import Bundle, File, render_bundle
+from cloud_init.delivered import render_delivered
 from cloud_init.device import render_device
 from cloud_init.material import Material, placeholder
 from cloud_init.user_data import (
@@ -26,6 +27,7 @@ __all__ = [
     "render_birth",
     "render_bundle",
     "render_cloud_config",
+    "render_delivered",
     "render_device",
     "render_user_data",
 ]

@@ -131,6 +131,7 @@ class _Planner:
         address, address6 = self.net.addresses(name)
         return Host(
             name=name,
+            stack=self.stack.stack,
             role="shield" if isinstance(facts, Shield) else "origin",
             slot=facts.slot,
             account=facts.account,

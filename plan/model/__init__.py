@@ -39,6 +39,7 @@ class Host:
 
     Args:
         name: As in the stack file.
+        stack: Pulumi's name of its stack; a host takes nothing that is meant for another.
         role: What it is.
         slot: Its number.
         account: Name of the account that holds it.
@@ -68,6 +69,7 @@ class Host:
     """
 
     name: str
+    stack: str
     role: Literal["shield", "origin"]
     slot: int
     account: str
