@@ -20,9 +20,9 @@ PROGRAM_PATH: Final = "/usr/local/sbin/farshore-host"
 # In the order of their imports: whatever a module uses stands above it.
 MODULES: Final = (
     "faults", "places", "commands", "durable", "document", "interface", "live", "steps", "parsers", "journal",
-    "switch", "lock", "rollback", "apply", "leftovers", "prove", "status", "main",
+    "switch", "lock", "rollback", "apply", "leftovers", "prove", "status", "birth", "deliver", "main",
 )  # fmt: skip
-SEED: Final = ("faults", "places", "commands", "durable", "document", "leftovers", "seed")
+SEED: Final = ("faults", "places", "commands", "durable", "document", "leftovers", "birth", "seed")
 _HEAD: Final = (
     "#!/usr/bin/python3 -IB\n# Farshore's own file, joined from cloud_init/host, where it stands with its docstrings.\n"
 )

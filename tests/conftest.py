@@ -39,6 +39,7 @@ TOGETHER = {
     "lab_faults": "machines",
     "firewall": "firewall",
     "topologies": "deployed",
+    "delivery": "machines",
     "machines_vm": "machines_vm",
 }
 # Deployments whose machines are what `--machines` says; the others are of one kind.

@@ -11,6 +11,7 @@ import signal
 import sys
 
 from cloud_init.host.apply import apply, confirm, lacks, roll_back
+from cloud_init.host.deliver import serve
 from cloud_init.host.faults import Refused
 from cloud_init.host.journal import adopt
 from cloud_init.host.leftovers import wipe_leftovers
@@ -66,6 +67,8 @@ def _run(words: list[str]) -> int:
             with only_one("adopt"):
                 adopt()
             return 0
+        case ["ssh"]:
+            return serve(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
         case ["wipe-leftovers"]:
             return wipe_leftovers()
         case _:

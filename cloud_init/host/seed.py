@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from cloud_init.host.birth import BIRTH_WITHIN_S, await_birth
 from cloud_init.host.document import parse_document, read_input
 from cloud_init.host.durable import read_json, write_file
 from cloud_init.host.faults import Refused
@@ -27,6 +28,10 @@ def grow(words: list[str]) -> int:
             case ["adopt"]:
                 return 0  # the whole program does it, when it has come
             case ["apply", *_]:
+                _become(words)
+            case ["ssh"] if os.environ.get("SSH_ORIGINAL_COMMAND") == "wait":
+                return await_birth(BIRTH_WITHIN_S)
+            case ["ssh"] if os.environ.get("SSH_ORIGINAL_COMMAND") == "apply":
                 _become(words)
         _decline()
     except Refused as refused:

@@ -78,7 +78,7 @@ def test_a_preview_of_a_new_stack_makes_no_request(deployed: Deployed, tmp_path:
     work.prepare(ROOT / "Pulumi.lab.yaml", deployed.lab.tokens)
     before = deployed.control("requests/count")
     said = work.run(["preview", "--stack", "fresh", "--config-file", str(work.stack_file)])
-    assert "26 to create" in said
+    assert "36 to create" in said
     assert deployed.control("requests/count") == before
 
 

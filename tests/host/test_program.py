@@ -44,8 +44,8 @@ def test_it_does_not_grow_unseen() -> None:
         name: len(gzip.compress(render_program(modules).encode()))
         for name, modules in (("whole", MODULES), ("seed", SEED))
     }
-    assert sizes["whole"] < 16_500
-    assert sizes["seed"] < 4_700
+    assert sizes["whole"] < 17_000
+    assert sizes["seed"] < 4_900
 
 
 def test_it_is_as_it_was_written_but_for_what_nobody_runs() -> None:
