@@ -119,11 +119,21 @@ class Live(Deployed):
             visitor.wait(timeout=30)
             seen += answers.read_text().splitlines()
 
+    def document(self, command: str) -> str:
+        """Return what a command sends to its host."""
+        return str(_plain(self._resource(command)["inputs"]["stdin"]))
+
+    def _resource(self, name: str) -> dict[str, Any]:
+        """Return one resource of the state, with its secrets."""
+        export = json.loads(self.work.run(["stack", "export", "--show-secrets", "--stack", self.work.stack]))
+        found: dict[str, Any] = next(
+            one for one in export["deployment"]["resources"] if one["urn"].endswith(f"::{name}")
+        )
+        return found
+
     def delivery_key(self, host: str, folder: Path) -> Path:
         """Write the key by which one host is told changes into a file of its owner's."""
-        export = json.loads(self.work.run(["stack", "export", "--show-secrets", "--stack", self.work.stack]))
-        urn = f"farshore-keys-{host}-delivery"
-        resource = next(one for one in export["deployment"]["resources"] if one["urn"].endswith(f"::{urn}"))
+        resource = self._resource(f"farshore-keys-{host}-delivery")
         path = folder / f"{host}.key"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(_plain(resource["outputs"]["output"])["private"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,14 +15,17 @@ if TYPE_CHECKING:
     from tests.delivery.standing import Live
 
 pytestmark = pytest.mark.lab
+LAPTOP = base64.b64encode(bytes([23]) * 32).decode()
 
 
-def ssh(live: Live, key: Path, *words: str, place: str = "operator") -> subprocess.CompletedProcess[str]:
+def ssh(
+    live: Live, key: Path, *words: str, place: str = "operator", given: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Connect to the shield from a place, with one key and nothing of the caller's own."""
     plain = ["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
     plain += ["-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR"]
     command = ["ssh", *plain, "-i", str(key), *words]
-    return live.lab.place(place).run(command, within_s=60)
+    return live.lab.place(place).run(command, given=given, within_s=60)
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def test_it_is_let_through_to_the_origins_ssh_and_to_nothing_else(live: Live, sh
     for target in ("10.0.0.2:8080", "127.0.0.1:22", "10.0.0.1:22", "192.0.2.7:80", "169.254.169.254:80"):
         refused = ssh(live, key, "-W", target, shield)
         assert (refused.stdout, refused.returncode != 0) == ("", True), target
-        assert "administratively prohibited" in refused.stderr
+        assert refused.stderr == "stdio forwarding failed\n"
     listening = ssh(live, key, "-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:22", shield)
     assert "remote port forwarding failed" in listening.stderr
 
@@ -74,3 +79,22 @@ def test_what_the_provider_left_in_roots_home_opens_nothing(live: Live) -> None:
         assert "authorizedkeysfile .ssh/authorized_keys" in other
         for setting in ("allowtcpforwarding local", "allowstreamlocalforwarding no", "permittunnel no"):
             assert setting in said
+
+
+def test_a_confirmation_that_comes_too_late_applies_again_and_asks_for_another(
+    live: Live, shield: str, tmp_path: Path
+) -> None:
+    """Taken back meanwhile, a bundle is applied anew by whoever would confirm it, and kept by the next connection."""
+    key, peers = live.delivery_key("falkenstein", tmp_path), set(live.peers("falkenstein"))
+    document = live.document("farshore-delivery-edge.falkenstein-confirm")
+    digest = json.loads(document)["digest"]
+    live.changed(operators__laptop={"slot": 200, "public_key": LAPTOP, "reach": ["press/web"]})
+    assert set(live.peers("falkenstein")) == {*peers, LAPTOP}
+    first = ssh(live, key, shield, f"confirm {digest}", given=document)
+    assert (first.returncode, "applied again just now" in first.stderr) == (2, True)
+    assert json.loads(ssh(live, key, shield, "status").stdout)["state"] == "pending"
+    second = ssh(live, key, shield, f"confirm {digest}", given=document)
+    assert (second.returncode, second.stdout) == (0, f"confirmed {digest}\n")
+    assert set(live.peers("falkenstein")) == peers
+    live.changed(operators__laptop=None)
+    assert set(live.peers("falkenstein")) == peers
