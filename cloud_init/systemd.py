@@ -77,7 +77,8 @@ TimeoutStartSec=180
 PrivateNetwork=yes
 """
 
-# cloud-init keeps what it was told on the disk, and may be told it again at every boot.
+# cloud-init keeps what it was told on the disk, and may be told it again at every boot. It ends after
+# multi-user.target: what waits for it can't be wanted there.
 LEFTOVERS: Final = f"""\
 [Unit]
 Description=Farshore: wipe what cloud-init leaves of user data
@@ -91,7 +92,7 @@ ExecStart={PROGRAM_PATH} wipe-leftovers
 PrivateNetwork=yes
 
 [Install]
-WantedBy=multi-user.target
+WantedBy=cloud-init.target
 """
 
 # At hosts that permit something to a user by name; without the look-up the permit waits, and the table holds.

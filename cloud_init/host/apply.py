@@ -8,7 +8,7 @@ from typing import Any
 
 from cloud_init.host.commands import Command, Deadline, run
 from cloud_init.host.document import Document, Told, parse_document, read_input
-from cloud_init.host.durable import read_json, read_text, write_json
+from cloud_init.host.durable import make_folder, read_json, read_text, remove_file, write_json
 from cloud_init.host.faults import Refused
 from cloud_init.host.interface import interfaces_of
 from cloud_init.host.journal import (
@@ -31,7 +31,7 @@ from cloud_init.host.journal import (
 from cloud_init.host.live import Live, read_live, setting_path, settings_of
 from cloud_init.host.lock import only_one
 from cloud_init.host.parsers import check_staged
-from cloud_init.host.places import MARKER, RECORD
+from cloud_init.host.places import MARKER, RECORD, STATE
 from cloud_init.host.rollback import TIMER_UNIT, take_back
 from cloud_init.host.steps import Steps, names_of, plan_steps
 from cloud_init.host.switch import remove_files, run_commands, set_kernel, write_files
@@ -61,28 +61,46 @@ def apply(confirm_within_s: float) -> int:
         pending = read_json(MARKER)
         if pending:
             if pending["digest"] == document.digest and not plan(document, pending, deadline)[1]:
-                start_timer(document.digest, confirm_within_s, deadline)
-                arm(record_of(document, identity), confirm_within_s)
+                _arm(document, identity, confirm_within_s, deadline)
                 return say_applied(document.digest, confirm_within_s)
             take_back(at_boot=False)
             print("what was there unconfirmed was taken back first")
+        forget_old()
         record = read_record()
         old, steps, live = plan(document, record, deadline)
         if not steps:
             if record.get("digest") != document.digest:
-                prepare_state()
-                write_json(RECORD, record_of(document, identity))
-                keep_record(read_record())
-                note_stats(read_record())
+                _renew(record_of(document, identity))
             print(f"unchanged {document.digest}")
             return 0
-        _stage(document, old, steps, live, deadline)
-        start_timer(document.digest, confirm_within_s, deadline)
-        arm(record_of(document, identity), confirm_within_s)
+        try:
+            _stage(document, old, steps, live, deadline)
+            _arm(document, identity, confirm_within_s, deadline)
+        except OSError as error:
+            remove_file(MARKER)
+            forget_old()
+            raise Refused([f"staging: {error.strerror}, allowed: room on the disk; nothing was touched"]) from None
+        except Refused:
+            forget_old()
+            raise
         _switch(document, steps, deadline)
-        note_stats(read_json(MARKER))
         print("\n".join([*(f"file {path}" for path in (*steps.writes, *steps.removes)), *names_of(steps.commands)]))
         return say_applied(document.digest, confirm_within_s)
+
+
+def _renew(record: dict[str, Any]) -> None:
+    """Remember another bundle that says the same of this host."""
+    make_folder(STATE, 0o700)
+    write_json(RECORD, record)
+    keep_record(record)
+    note_stats(record)
+
+
+def _arm(document: Document, identity: dict[str, Any], within_s: float, deadline: Deadline) -> None:
+    """Have it taken back by itself: first by whom, then that; in between there is nothing to take back."""
+    start_timer(document.digest, within_s, deadline)
+    arm(record_of(document, identity), within_s)
+    note_stats(read_json(MARKER))
 
 
 def say_applied(digest: str, within_s: float) -> int:
@@ -110,18 +128,11 @@ def plan(document: Document, record: dict[str, Any], deadline: Deadline) -> tupl
 def _stage(document: Document, old: Told, steps: Steps, live: Live, deadline: Deadline) -> None:
     """Write, check and keep everything that the switch needs; nothing of the host is touched."""
     prepare_state()
-    try:
-        stage_files(document.told, steps.writes)
-        _refuse(check_staged(document.told, document.secret, steps.writes, deadline))
-        settings = {**live.settings, **_settings_now(old)}
-        touched = {name: value for name, value in settings.items() if name in dict(steps.settings)}
-        keep_old(old, (*steps.writes, *steps.removes), touched)
-    except OSError as error:
-        forget_old()
-        raise Refused([f"staging: {error.strerror}, allowed: room on the disk; nothing was touched"]) from None
-    except Refused:
-        forget_old()
-        raise
+    stage_files(document.told, steps.writes)
+    _refuse(check_staged(document.told, document.secret, steps.writes, deadline))
+    settings = {**live.settings, **_settings_now(old)}
+    touched = {name: value for name, value in settings.items() if name in dict(steps.settings)}
+    keep_old(old, (*steps.writes, *steps.removes), touched)
 
 
 def _refuse(faults: list[str]) -> None:
@@ -141,7 +152,6 @@ def start_timer(digest: str, within_s: float, deadline: Deadline) -> None:
     program = ("/usr/bin/python3", "-I", "-B", OLD_PROGRAM, "rollback", "--armed", digest)
     said = run(Command("", ("systemd-run", "--quiet", "--collect", *timer, *cage, *program)), deadline)
     if said.code != 0:
-        forget_old()
         raise Refused(["rollback: no timer could be armed, allowed: systemd's; nothing was touched"])
 
 
@@ -156,6 +166,7 @@ def _switch(document: Document, steps: Steps, deadline: Deadline) -> None:
         faults = set_kernel(steps.settings) or run_commands(steps.commands, deadline, go_on=False)
         if not faults:
             remove_files(steps)
+            note_stats(read_json(MARKER))
     except OSError as error:
         faults = [f"files: {error.strerror}"]
     if faults:
@@ -189,6 +200,8 @@ def roll_back(armed: str, *, at_boot: bool) -> int:
     """
     with only_one("rollback", wait_s=0.0 if at_boot else 180.0):
         pending = read_json(MARKER)
+        if not pending:
+            forget_old()  # of a run that was stopped before it armed, or after it was done
         if not pending or (armed and pending["digest"] != armed):
             print("nothing is unconfirmed")
             return 0

@@ -21,7 +21,7 @@ def make_folder(folder: str, mode: int = 0o755) -> None:
     """Make a folder and those above it, each synced into the one above."""
     if os.path.isdir(folder):
         return
-    make_folder(os.path.dirname(folder))
+    make_folder(os.path.dirname(folder), mode)
     os.mkdir(folder, mode)
     os.chmod(folder, mode)
     sync_folder(os.path.dirname(folder))

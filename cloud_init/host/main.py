@@ -39,6 +39,9 @@ def main(words: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except OSError as error:
+        print(f"farshore-host: {error.strerror}, allowed: room on the disk; run it again", file=sys.stderr)
+        return 2
 
 
 def _run(words: list[str]) -> int:

@@ -5,6 +5,7 @@ A parser's own words are shown only where the file is no secret: nft and haproxy
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cloud_init.host.document import Told
 
 _LINE = re.compile(r":(\d+):")
+_ERROR = re.compile(r"ALERT.*\[|[Ee]rror|[Ff]ailed")
 _SAID_MAX = 200
 
 
@@ -35,7 +37,8 @@ def check_staged(told: Told, secret: frozenset[str], writes: Sequence[str], dead
             lines = _own_lines(said.err + said.out, told)
             if said.code < 0 or lines or not path.startswith(UNITS):
                 what = _told_of(path, lines, secret) if said.code > 0 else said.err
-                faults.append(f"{path}: {command.words[-2 if command.words[0] == 'env' else 0]} refuses {what}")
+                program = "systemd-analyze" if command.words[0] == "env" else os.path.basename(command.words[0])
+                faults.append(f"{path}: {program} refuses {what}")
     return faults
 
 
@@ -72,4 +75,5 @@ def _told_of(path: str, lines: list[str], secret: frozenset[str]) -> str:
     if path in secret:
         found = _LINE.search("\n".join(lines))
         return f"line {found[1]}" if found else "it"
-    return f"it: {(lines or [''])[0].replace(NEW, '')[:_SAID_MAX]}"
+    first = next((line for line in lines if _ERROR.search(line)), "".join(lines[:1]))
+    return f"it: {first.replace(NEW, '')[:_SAID_MAX]}"

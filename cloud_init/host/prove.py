@@ -30,7 +30,7 @@ def prove() -> int:
         *_prove_units(record.get("units", []), deadline),
         *_prove_table(deadline),
     ):
-        print(f"{'FAILS' if fault else 'ok'}    {what}" + (f": {fault}" if fault else ""))
+        print(f"{'FAILS' if fault else 'ok   '} {what}" + (f": {fault}" if fault else ""))
         failed += bool(fault)
     return 1 if failed else 0
 

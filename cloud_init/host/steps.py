@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cloud_init.host.document import Told
 
+_NOT_THERE = ("", "inactive")
 _NO_KEY = "A" * 43 + "="  # wg(8): a shared key of zeros is none
 
 
@@ -241,7 +242,8 @@ def _routes(
 
 
 def _units(old: Told, new: Told, live: Live, touched: set[str]) -> Iterator[Command]:
-    gone = [unit for unit in old.units if unit not in new.units]
+    # One that was told of and never came has no file: whoever was to write it was stopped.
+    gone = [unit for unit in old.units if unit not in new.units and live.units.get(unit, _NOT_THERE) != _NOT_THERE]
     if gone:
         words = ("systemctl", "disable", "--now", *gone)
         yield Command(f"ended: {', '.join(gone)}", words, within_s=60)
@@ -250,6 +252,9 @@ def _units(old: Told, new: Told, live: Live, touched: set[str]) -> Iterator[Comm
     ]
     if lazy:
         yield Command(f"at every boot: {', '.join(lazy)}", ("systemctl", "enable", *lazy))
+    moved = [unit for unit in new.units if f"{UNITS}{unit}" in touched and unit not in lazy]
+    if moved:
+        yield Command(f"at every boot, as they say now: {', '.join(moved)}", ("systemctl", "reenable", *moved))
     ours = [unit for unit in new.units if unit.endswith((".timer", ".path")) and f"{UNITS}{unit}" in touched]
     if ours:
         yield Command(f"started anew: {', '.join(ours)}", ("systemctl", "restart", *ours))

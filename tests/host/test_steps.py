@@ -150,6 +150,14 @@ def test_a_new_interface_is_started_and_enabled_and_an_old_one_ended_before_its_
     assert not back.writes
 
 
+def test_a_unit_that_never_came_is_not_ended() -> None:
+    """Whoever was to write its file was stopped before; systemd knows no such unit."""
+    one, two = told(), second(conf(PRESS, port=51821), told())
+    live = running(two)
+    live.units["wg-quick@fs1.service"] = ("", "inactive")
+    assert words(steps(one, two, live)) == []
+
+
 def test_a_route_moves_between_interfaces_in_one_step() -> None:
     """`replace` takes it from the other interface: there is no moment without it, and nothing is left to remove."""
     before = second(conf(PRESS, port=51821), told())
@@ -186,6 +194,13 @@ def test_units_are_read_again_only_for_a_unit() -> None:
         "systemctl enable farshore-x.timer",
         "systemctl restart farshore-x.timer",
     ]
+
+
+def test_a_unit_that_is_enabled_already_is_enabled_as_its_file_says_now() -> None:
+    """Its [Install] may name another target; `enable` would leave the former one."""
+    path = "/etc/systemd/system/haproxy.service"
+    new = Told({**told().files, path: (0o644, "[Unit]\n")}, told().units, told().masked)
+    assert words(steps(new)) == ["systemctl daemon-reload", "systemctl reenable haproxy.service"]
 
 
 def test_a_unit_that_somebody_stopped_or_unmasked_is_put_right() -> None:
