@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import pulumi_command as command
 
 USER: Final = "root"
-# The wait between tries grows to 5 s: 60 of them are 261 s, enough for a birth; 10 are 11 s (pulumi-command 1.2.1).
+# The wait between tries grows to 5 s: 60 of them are 261 s where each is refused at once, ten minutes where nobody
+# answers; 10 are 11 s, or two and a half minutes (pulumi-command 1.2.1).
 BIRTH_DIALS: Final = 60
+BIRTH_DIAL_WITHIN_S: Final = 5
 DIALS: Final = 10
 DIAL_WITHIN_S: Final = 15
 
@@ -75,8 +77,8 @@ class Delivery(pulumi.ComponentResource):
         told: pulumi.Output[str] = pulumi.Output.secret(document)
         digest = pulumi.Output.unsecret(document.apply(_digest))
         # A host's first moment is waited for; afterwards it answers, or something is wrong with it.
-        self.born = self._run("wait", "wait", _connection(door, through, BIRTH_DIALS), None, needs)
-        later = _connection(door, through, DIALS)
+        self.born = self._run("wait", "wait", _connection(door, through, BIRTH_DIALS, BIRTH_DIAL_WITHIN_S), None, needs)
+        later = _connection(door, through, DIALS, DIAL_WITHIN_S)
         applied = self._run("apply", "apply", later, told, [*needs, self.born, *after])
         confirm = pulumi.Output.concat("confirm ", digest)
         self.confirmed = self._run("confirm", confirm, later, told, [*needs, applied])
@@ -107,7 +109,7 @@ class Delivery(pulumi.ComponentResource):
         )
 
 
-def _connection(door: Door, through: Door | None, dials: int) -> ConnectionArgs:
+def _connection(door: Door, through: Door | None, dials: int, within_s: int) -> ConnectionArgs:
     """Return a connection to a door, with every host key pinned."""
     proxy = (
         None
@@ -118,7 +120,7 @@ def _connection(door: Door, through: Door | None, dials: int) -> ConnectionArgs:
             private_key=through.private_key,
             host_key=through.host_key,
             dial_error_limit=dials,
-            per_dial_timeout=DIAL_WITHIN_S,
+            per_dial_timeout=within_s,
         )
     )
     return ConnectionArgs(
@@ -127,7 +129,7 @@ def _connection(door: Door, through: Door | None, dials: int) -> ConnectionArgs:
         private_key=door.private_key,
         host_key=door.host_key,
         dial_error_limit=dials,
-        per_dial_timeout=DIAL_WITHIN_S,
+        per_dial_timeout=within_s,
         proxy=proxy,
     )
 
