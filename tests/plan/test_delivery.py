@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloud_init import placeholder
+from cloud_init import placeholder, render_delivered
 from cloud_init.sshd import render_root_keys
 from plan import check
 from plan.delivery import plan_rollout
@@ -219,3 +219,31 @@ def test_an_origin_that_lets_nobody_in_is_found() -> None:
 def test_a_step_says_which_way() -> None:
     """Whoever carries a step out has nothing left to choose."""
     assert plan_rollout(planned(open_stack()), Standing())[1] == Step(host="press", through="falkenstein")
+
+
+def told(config: dict[str, Any]) -> dict[str, str]:
+    """Return what each host is sent, by its name."""
+    return {host.name: render_delivered(host, placeholder(host), sequence=1) for host in planned(config).hosts}
+
+
+DROP = {"slot": 3, "account": "vault", "location": "hel1", "shields": ["falkenstein"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "concerned"),
+    [
+        ({}, set()),
+        ({"origins__press__description": "the newsroom"}, {"falkenstein"}),  # a comment beside its peer
+        ({"origins__drop": DROP}, {"falkenstein", "drop"}),
+        ({"shields__ashburn": SECOND}, {"ashburn"}),
+        ({"origins__press__egress": "open"}, {"press"}),
+        ({"operators__laptop": {"slot": 200, "public_key": "x" * 42 + "w="}}, {"falkenstein"}),
+        ({"domains__extra.example.com": {"origin": "press", "service": "web"}}, {"falkenstein"}),
+        ({"shields__falkenstein__wireguard": {"mtu_bytes": 1300}}, {"falkenstein", "press"}),
+        ({"addresses": "release", "policy": {"separate": ["country"]}}, set()),
+    ],
+)
+def test_a_change_concerns_whose_bundle_it_changes(values: dict[str, Any], concerned: set[str]) -> None:
+    """A host that is sent the same again has no operation: an origin more concerns its own shield alone."""
+    before, after = told(open_stack()), told(open_stack(**values))
+    assert {name for name in after if after[name] != before.get(name)} == concerned
