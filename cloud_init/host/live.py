@@ -127,7 +127,7 @@ def add_routes(found: dict[str, LiveInterface], text: str) -> None:
 def parse_table(text: str) -> dict[tuple[str, str], str]:
     """Return the parts of a table as `nft list` prints it, by kind and name."""
     places = [*_NAMED.finditer(text)]
-    ends = [place.start() for place in places[1:]] + [len(text)]
+    ends = [*[place.start() for place in places], len(text)][1:]
     return {
         (place[1], place[2]): text[place.start() : end].split("\n\t}", maxsplit=1)[0]
         for place, end in zip(places, ends, strict=True)

@@ -274,3 +274,15 @@ def test_it_says_what_is_proven_and_what_is_not(shield: MachineSpot) -> None:
     assert done.returncode == 1
     assert "FAILS tunnel fs0 to press, 10.0.0.2: no answer\n" in done.stdout
     assert "FAILS unit haproxy.service: inactive\n" in done.stdout
+
+
+def test_a_table_that_somebody_deleted_is_loaded_again(shield: MachineSpot, told: Bundle) -> None:
+    """Nothing of it is there: that is drift, `prove` says so, and the same bundle closes the host again."""
+    shield.run(["nft", "delete", "table", "inet", "farshore"], check=True)
+    assert "firewall: chain input changed by hand" in status(shield)["drift"]
+    done = shield.run([HOST, "prove"])
+    assert done.returncode == 1
+    assert "FAILS firewall: table inet farshore: not there\n" in done.stdout
+    applied(shield, told)
+    confirmed(shield, told)
+    assert shield.run([HOST, "prove"]).returncode == 0
