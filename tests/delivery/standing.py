@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# A request at a time, each a connection of its own; a line for each with the status, 000 where there was none.
-_ASK = 'while ! test -e "$1"; do curl -sS -o /dev/null -w "%{http_code}\\n" --max-time 10 http://www.example.com/; done'
+# A request at a time, each a connection of its own, to one shield whatever the records say meanwhile; a line for each
+# with the status, 000 where there was none.
+_ASK = (
+    'while ! test -e "$1"; do curl -sS -o /dev/null -w "%{http_code}\\n" --max-time 10 '
+    '--resolve "www.example.com:80:$2" http://www.example.com/; done'
+)
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,16 @@ class Live(Deployed):
 
     @contextmanager
     def visited(self, folder: Path, *, at_least: int = 20) -> Iterator[list[str]]:
-        """Have a visitor ask again and again meanwhile; the list has each answer's status afterwards.
+        """Have a visitor ask falkenstein again and again meanwhile; the list has each answer's status afterwards.
 
         Args:
             folder: For what it writes down.
             at_least: Answers before the change begins.
         """
         answers, stop, seen = folder / "answers", folder / "stop", list[str]()
-        visitor = self.lab.place("visitor").start(["sh", "-c", _ASK, "sh", str(stop)], output=answers)
+        visitor = self.lab.place("visitor").start(
+            ["sh", "-c", _ASK, "sh", str(stop), self.host("falkenstein").ipv4], output=answers
+        )
         try:
             until(lambda: len(answers.read_text().splitlines()) >= at_least or None, 60, "a visitor is answered")
             yield seen
