@@ -10,6 +10,7 @@ their turns one after the other, so that one which does not prove itself keeps t
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from plan.model.delivery import Step, Way
@@ -102,9 +103,23 @@ def accepted(host: Host) -> tuple[str, ...]:
 
 def _in_turn(names: list[str], before: set[tuple[str, str]]) -> list[str]:
     """Return the names so that each pair is kept, else in their own order; a circle is cut at its first name."""
-    left, turns = list(names), []
+    place = {name: number for number, name in enumerate(names)}
+    pairs = [(place[first], place[later]) for first, later in before if first in place and later in place]
+    following: dict[int, list[int]] = {}
+    waits = [0] * len(names)
+    for first, later in pairs:
+        following.setdefault(first, []).append(later)
+        waits[later] += 1
+    ready = [number for number, count in enumerate(waits) if not count]
+    left, turns = set(place.values()), []
     while left:
-        waiting = {later for first, later in before if first in left and later in left}
-        turns.append(next((name for name in left if name not in waiting), left[0]))
-        left.remove(turns[-1])
+        number = heappop(ready) if ready else min(left)
+        if number not in left:
+            continue
+        left.remove(number)
+        turns.append(names[number])
+        for later in following.get(number, ()):
+            waits[later] -= 1
+            if not waits[later]:
+                heappush(ready, later)
     return turns

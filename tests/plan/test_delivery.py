@@ -11,7 +11,7 @@ import pytest
 from cloud_init import placeholder, render_delivered
 from cloud_init.sshd import render_root_keys
 from plan import check
-from plan.delivery import plan_rollout
+from plan.delivery import _in_turn, plan_rollout
 from plan.model.delivery import Step, Way
 from plan.standing import Standing, told_to
 from tests.stacks import changed, planned
@@ -247,3 +247,11 @@ def test_a_change_concerns_whose_bundle_it_changes(values: dict[str, Any], conce
     """A host that is sent the same again has no operation: an origin more concerns its own shield alone."""
     before, after = told(open_stack()), told(open_stack(**values))
     assert {name for name in after if after[name] != before.get(name)} == concerned
+
+
+def test_turns_keep_each_pair_and_cut_a_circle_once() -> None:
+    """A thousand origins before their shield; of two that wait for each other the first begins, after whom it waits for."""
+    names = ["shield", *(f"origin{number}" for number in range(1000))]
+    assert _in_turn(names, {(name, "shield") for name in names[1:]}) == [*names[1:], "shield"]
+    assert _in_turn(names, set()) == names
+    assert _in_turn(["a", "b", "c"], {("a", "b"), ("b", "a"), ("c", "a")}) == ["c", "a", "b"]
