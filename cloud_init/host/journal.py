@@ -174,7 +174,9 @@ def forget_old() -> None:
 def keep_record(record: dict[str, Any]) -> None:
     """Keep a confirmed bundle among the last three."""
     make_folder(KEPT, 0o700)
-    name = f"{int(time.time()):012d}-{record['sequence']}-{record['digest'][7:19]}.json"
+    # Numbered, and not dated: a clock may be wrong.
+    number = max([int(name.split("-")[0]) for name in os.listdir(KEPT) if name[0] != "."], default=0) + 1
+    name = f"{number:06d}-{record['sequence']}-{record['digest'][7:19]}.json"
     write_json(f"{KEPT}/{name}", {key: value for key, value in record.items() if key != "armed"})
     for former in sorted(os.listdir(KEPT))[:-KEPT_COUNT]:
         remove_file(f"{KEPT}/{former}")
