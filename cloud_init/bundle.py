@@ -5,12 +5,14 @@ Pure. The bundle is the same whichever way it reaches the host.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloud_init import listeners
 from cloud_init.haproxy import render_haproxy
 from cloud_init.nftables import CLOSED, render_nftables, user_lines
+from cloud_init.program import PROGRAM_PATH, render_program
 from cloud_init.resolve import (
     ENDPOINTS_PATH,
     SCRIPT,
@@ -21,16 +23,20 @@ from cloud_init.resolve import (
     TIMER_UNIT,
     render_endpoints,
 )
-from cloud_init.sshd import SSHD
+from cloud_init.sshd import ROOT_KEYS_PATH, SSHD, render_root_keys
 from cloud_init.systemd import (
     CLOSED_PATH,
     EDGE_DROP_IN,
     FIREWALL,
     FIREWALL_UNIT,
+    LEFTOVERS,
+    LEFTOVERS_UNIT,
     LOOK_UP,
     LOOK_UP_DROP_IN,
     LOOK_UP_PATH,
     NFTABLES_PATH,
+    ROLLBACK,
+    ROLLBACK_UNIT,
     TUNNEL_DROP_IN,
     USERS,
     USERS_PATH,
@@ -44,6 +50,9 @@ from cloud_init.wireguard import config_path, preshared_key_path, private_key_pa
 if TYPE_CHECKING:
     from cloud_init.material import Material
     from plan.model import Host
+
+
+IDENTITY_PATH: Final = "/etc/farshore/host"
 
 
 @dataclass(frozen=True, order=True)
@@ -79,8 +88,13 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         File(NFTABLES_PATH, "0600", render_nftables(host.firewall, material), secret=True),
         File(f"/etc/systemd/system/{FIREWALL_UNIT}", "0644", FIREWALL),
         File("/etc/ssh/sshd_config.d/10-farshore.conf", "0644", SSHD),
+        File(ROOT_KEYS_PATH, "0600", render_root_keys(host, material)),
         File("/etc/sysctl.d/60-farshore.conf", "0644", render_sysctl(forwards=host.forwards)),
         File("/etc/farshore/tunnel.env", "0644", _tunnel_environment(host)),
+        File(IDENTITY_PATH, "0644", render_identity(host)),
+        File(PROGRAM_PATH, "0755", render_program()),
+        File(f"/etc/systemd/system/{ROLLBACK_UNIT}", "0644", ROLLBACK),
+        File(f"/etc/systemd/system/{LEFTOVERS_UNIT}", "0644", LEFTOVERS),
     ]
     packages, units = ["nftables", "wireguard-tools"], [FIREWALL_UNIT]
     if users := user_lines(host.firewall):
@@ -131,12 +145,18 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         files.append(File("/etc/systemd/system/haproxy.service.d/farshore.conf", "0644", EDGE_DROP_IN))
         packages.append("haproxy")
         units.append("haproxy.service")
+    units.append(LEFTOVERS_UNIT)
     return Bundle(
         files=tuple(sorted(files)),
         packages=tuple(sorted(packages)),
         units=tuple(units),
         masked=host.masked_units,
     )
+
+
+def render_identity(host: Host) -> str:
+    """Return who a host is, as its own program reads it: JSON."""
+    return json.dumps({"host": host.name, "stack": host.stack}) + "\n"
 
 
 def _tunnel_environment(host: Host) -> str:

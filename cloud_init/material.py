@@ -34,6 +34,10 @@ class Material:
         """Return a key."""
         return self.values[str(ref)]
 
+    def delivery_key(self, host: str) -> str:
+        """Return the public half of the key by which a host is told changes."""
+        return self.values[f"delivery-public:{host}"]
+
     def key(self, said: Ref | str) -> str:
         """Return a public key: a reference's, or the one that a device made itself."""
         return said if isinstance(said, str) else self.text(said)
@@ -72,6 +76,6 @@ def _stand_in(ref: Ref) -> str:
     if ref.kind == "ssh-private":
         body = "\n".join(f"{noise[:70]}" for _ in range(5))
         return f"-----BEGIN OPENSSH PRIVATE KEY-----\n{body}\n-----END OPENSSH PRIVATE KEY-----\n"
-    if ref.kind == "ssh-public":
+    if ref.kind in {"ssh-public", "delivery-public"}:
         return f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{noise[:43]}"
     return base64.b64encode(hashlib.sha256(str(ref).encode()).digest()).decode()

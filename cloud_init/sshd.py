@@ -1,13 +1,23 @@
-"""The SSH server in sshd_config(5)'s format: keys only, ed25519 only.
+"""The SSH server in sshd_config(5)'s format, and who may come in as root: keys only, ed25519 only.
 
-Pure. The file sorts before cloud-init's own, and sshd takes the first value that it reads.
+Pure. The file sorts before cloud-init's own, and sshd takes the first value that it reads. Root's keys are ours alone:
+what the provider or cloud-init leaves in root's home opens nothing.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-SSHD: Final = """\
+if TYPE_CHECKING:
+    from cloud_init.material import Material
+    from plan.model import Host
+
+ROOT_KEYS_PATH: Final = "/etc/farshore/root-keys"
+DELIVERY_COMMAND: Final = "/usr/local/sbin/farshore-host ssh"
+SSH_PORT: Final = 22
+
+# `port-forwarding` of a key would open the host's own sockets and listening ports as well, hence the server's settings.
+SSHD: Final = f"""\
 # Farshore's own file. Change the stack file, not this file: it is written again.
 HostKey /etc/ssh/ssh_host_ed25519_key
 HostKeyAlgorithms ssh-ed25519
@@ -18,7 +28,26 @@ KbdInteractiveAuthentication no
 PermitEmptyPasswords no
 PermitRootLogin prohibit-password
 AllowAgentForwarding no
+AllowStreamLocalForwarding no
+AllowTcpForwarding local
 X11Forwarding no
 MaxAuthTries 3
 LoginGraceTime 20
+Match User root
+  AuthorizedKeysFile {ROOT_KEYS_PATH}
 """
+
+
+def render_root_keys(host: Host, material: Material) -> str:
+    """Return who may come in as root, in sshd(8)'s format: delivery for one program, break-glass for everything.
+
+    A shield lets delivery pass to the SSH of its origins, by their tunnel addresses, and to nothing else.
+    """
+    lines = ["# Farshore's own file. Change the stack file, not this file: it is written again."]
+    if host.way is not None:
+        opens = [f'permitopen="{address}:{SSH_PORT}"' for address in host.way.opens]
+        options = ["restrict", *(["port-forwarding", *opens] if opens else []), f'command="{DELIVERY_COMMAND}"']
+        lines.append(f"{','.join(options)} {material.delivery_key(host.name)} delivery")
+    if host.break_glass_key:
+        lines.append(host.break_glass_key)
+    return "\n".join(lines) + "\n"

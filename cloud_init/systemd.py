@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from cloud_init.program import PROGRAM_PATH
 from cloud_init.wireguard import KEYS
 
 CLOSED_PATH: Final = "/etc/farshore/closed.nft"
@@ -15,17 +16,35 @@ NFTABLES_PATH: Final = "/etc/farshore/farshore.nft"
 USERS_PATH: Final = "/etc/farshore/egress-users"
 LOOK_UP_PATH: Final = "/usr/local/lib/farshore/egress-users"
 FIREWALL_UNIT: Final = "farshore-nftables.service"
+ROLLBACK_UNIT: Final = "farshore-rollback.service"
+LEFTOVERS_UNIT: Final = "farshore-leftovers.service"
 USERS_UNIT: Final = "farshore-users.service"
 USERS_WATCH: Final = "farshore-users.path"
+
+# What no part of the program's needs.
+_CAGE: Final = """\
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelModules=yes
+MemoryDenyWriteExecute=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+"""
 
 FIREWALL: Final = f"""\
 [Unit]
 Description=Farshore firewall
 Documentation=man:nft(8)
 DefaultDependencies=no
-Wants=network-pre.target
+Wants=network-pre.target {ROLLBACK_UNIT}
 Before=network-pre.target shutdown.target
-After=local-fs.target
+After=local-fs.target {ROLLBACK_UNIT}
 Conflicts=shutdown.target
 
 [Service]
@@ -37,6 +56,43 @@ ExecReload=/usr/sbin/nft -f {NFTABLES_PATH}
 
 [Install]
 WantedBy=sysinit.target
+"""
+
+# Nothing that was unconfirmed when the host went down comes up again: before the firewall, kernel settings and network.
+# The program that is run is the one that made the switch; it is there for as long as there is something to take back.
+ROLLBACK: Final = f"""\
+[Unit]
+Description=Farshore: take back what nobody confirmed before this boot
+DefaultDependencies=no
+ConditionPathExists=/var/lib/farshore/host/pending.json
+After=local-fs.target
+Before={FIREWALL_UNIT} systemd-sysctl.service network-pre.target shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -I -B /var/lib/farshore/host/old/program rollback --boot
+TimeoutStartSec=180
+{_CAGE}ReadWritePaths=/etc /run /var/lib/farshore /usr/local
+PrivateNetwork=yes
+"""
+
+# cloud-init keeps what it was told on the disk, and may be told it again at every boot. It ends after
+# multi-user.target: what waits for it can't be wanted there.
+LEFTOVERS: Final = f"""\
+[Unit]
+Description=Farshore: wipe what cloud-init leaves of user data
+After=cloud-final.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={PROGRAM_PATH} wipe-leftovers
+{_CAGE}ReadWritePaths=-/var/lib/cloud -/run/cloud-init
+PrivateNetwork=yes
+
+[Install]
+WantedBy=cloud-init.target
 """
 
 # At hosts that permit something to a user by name; without the look-up the permit waits, and the table holds.

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from cloud_init.bundle import render_bundle
+from cloud_init.bundle import File, render_bundle
+from cloud_init.delivered import BIRTH_PATH, render_adopted
 from cloud_init.material import placeholder
 from cloud_init.nftables import BIRTH
+from cloud_init.program import PROGRAM_PATH, SEED, render_program
+from cloud_init.systemd import LEFTOVERS_UNIT
 from plan.faults import Fault, StackError
 
 if TYPE_CHECKING:
@@ -50,8 +53,7 @@ def draft_user_data(hosts: Sequence[Host]) -> dict[str, str]:
     faults: list[Fault] = []
     for host in hosts:
         try:
-            texts[host.name] = render_cloud_config(host, placeholder(host))
-            pack_user_data(host, texts[host.name])
+            texts[host.name], _ = _fitting(host, placeholder(host))
         except RenderError as error:
             faults += error.faults
     if faults:
@@ -65,20 +67,18 @@ def render_user_data(host: Host, material: Material) -> str:
     Raises:
         RenderError: The host's `setup` says what only Farshore may say, or all of it is too long.
     """
-    return pack_user_data(host, render_cloud_config(host, material))
+    return _fitting(host, material)[1]
 
 
-def pack_user_data(host: Host, cloud_config: str) -> str:
-    """Return a cloud-config as user data: base64 of gzip, one line, at most 32 KiB.
-
-    Raises:
-        RenderError: It is too long.
-    """
-    text = _packed(cloud_config)
-    if len(text) > MAX_USER_DATA_BYTES:
-        found, allowed = f"user data of {len(text)} bytes", f"{MAX_USER_DATA_BYTES} bytes at Hetzner"
-        raise RenderError([Fault(host.key, found, allowed, _remedy(host, len(text)))])
-    return text
+def _fitting(host: Host, material: Material) -> tuple[str, str]:
+    """Return a host's cloud-config, and the same as user data; where the whole program does not fit, with its seed."""
+    for seed in (False, True):
+        cloud_config = render_cloud_config(host, material, seed=seed)
+        text = _packed(cloud_config)
+        if len(text) <= MAX_USER_DATA_BYTES:
+            return cloud_config, text
+    found, allowed = f"user data of {len(text)} bytes", f"{MAX_USER_DATA_BYTES} bytes at Hetzner"
+    raise RenderError([Fault(host.key, found, allowed, _remedy(host, len(text)))])
 
 
 def _packed(cloud_config: str) -> str:
@@ -89,7 +89,7 @@ def _remedy(host: Host, size_bytes: int) -> str:
     """Return what makes too long user data shorter: less of what most of it is made of."""
     if host.setup is not None:
         bare = replace(host, setup=None)
-        bare_bytes = len(_packed(render_cloud_config(bare, placeholder(bare))))
+        bare_bytes = len(_packed(render_cloud_config(bare, placeholder(bare), seed=True)))
         if bare_bytes <= MAX_USER_DATA_BYTES:
             return f"its setup makes {size_bytes - bare_bytes} of them: shorten it, or let it fetch what it needs"
     peers = sum(len(interface.peers) for interface in host.interfaces)
@@ -99,15 +99,24 @@ def _remedy(host: Host, size_bytes: int) -> str:
     return f"{part} fit, give it fewer shields and mesh links"
 
 
-def render_cloud_config(host: Host, material: Material) -> str:
-    """Return the same as plain YAML, for cloud-init's own checker and for people."""
+def render_cloud_config(host: Host, material: Material, *, seed: bool = False) -> str:
+    """Return the same as plain YAML, for cloud-init's own checker and for people.
+
+    Args:
+        host: Whose it is.
+        material: Keys and addresses.
+        seed: In place of the host's whole program, which the first bundle brings then.
+    """
     bundle = render_bundle(host, material)
+    files = [
+        replace(file, content=render_program(SEED)) if seed and file.path == PROGRAM_PATH else file
+        for file in bundle.files
+    ]
     own: dict[str, Any] = {
         "bootcmd": [["cloud-init-per", "once", "farshore-closed", "sh", "-c", _closing_script(bundle)]],
         "disable_root": False,
         "packages": list(bundle.packages),
         "runcmd": [["sh", "-c", _birth_script(bundle)]],
-        "ssh_authorized_keys": [host.break_glass_key] if host.break_glass_key else None,
         "ssh_deletekeys": True,
         "ssh_keys": {
             "ed25519_private": material.values[f"ssh-private:{host.name}"],
@@ -116,12 +125,17 @@ def render_cloud_config(host: Host, material: Material) -> str:
         "ssh_pwauth": False,
         "write_files": [
             {"path": file.path, "permissions": file.mode, "owner": "root:root", "content": file.content}
-            for file in bundle.files
+            for file in (*files, File(BIRTH_PATH, "0600", render_adopted(host, bundle) + "\n"))
         ],
     }
-    own = {key: value for key, value in own.items() if value is not None}
     body = yaml.dump(_merged(host, own), Dumper=_Dumper, sort_keys=True, width=1000, allow_unicode=True)
     return f"#cloud-config\n{body}"
+
+
+def render_birth(host: Host) -> str:
+    """Return what a host takes at its birth alone, and delivery changes nothing of: packages, and its own setup."""
+    bundle = render_bundle(host, placeholder(host))
+    return yaml.safe_dump({"packages": list(bundle.packages), "setup": host.setup}, sort_keys=True)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -168,16 +182,20 @@ def _closing_script(bundle: Bundle) -> str:
 
 def _birth_script(bundle: Bundle) -> str:
     """Return what runs once the packages are there; writes the marker when all of it has succeeded."""
-    units = " ".join(bundle.units)
+    units = " ".join(unit for unit in bundle.units if unit != LEFTOVERS_UNIT)
     return "\n".join(
         [
             "set -eu",
-            "chmod 0700 /etc/farshore/keys /etc/wireguard",
+            "chmod 0700 /etc/farshore/keys /etc/wireguard /var/lib/farshore/host",
             "sysctl -q -p /etc/sysctl.d/60-farshore.conf || true",
             # One reload for all: each costs seconds on a small machine.
             f"systemctl enable --no-reload {units}",
             "systemctl daemon-reload",
             f"systemctl restart {units}",
+            # What was told at birth counts as applied and confirmed; what is left of it goes when this is over.
+            f"{PROGRAM_PATH} adopt",
+            f"systemctl enable --no-reload {LEFTOVERS_UNIT}",
+            f"systemctl start --no-block {LEFTOVERS_UNIT}",
             f"install -D -m 0644 /dev/null {BORN}",
             "",
         ]

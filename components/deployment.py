@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from cloud_init import Material, draft_user_data, render_device
+from cloud_init import Material, draft_user_data, render_birth, render_device
 from cloud_init.wireguard import render_endpoint
 from components.account import Account
 from components.keys import Keys
 from components.origin import Origin
+from components.rollout import Rollout
 from components.shield import Shield
-from plan.changes import Standing, addresses_of, at_birth, tell_changes, told_to
+from plan.changes import tell_changes
 from plan.cost import tell_cost
+from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
 from plan.model.refs import Ref
 from plan.outputs import diagram, origin_outputs
+from plan.standing import Standing, addresses_of, told_to, what_it_knows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from components.delivery import Delivery
     from components.machine import Machine
     from plan import Host, Plan, Secrets
     from plan.model import Device
@@ -66,9 +70,11 @@ class Deployment(pulumi.ComponentResource):
         own = pulumi.ResourceOptions(parent=self)
         self._plan = plan
         self._standing = standing or Standing()
-        self._digests = {
-            host: hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS] for host, text in texts.items()
+        self._now = {
+            host.name: told_to(plan, host, _short_digest(texts[host.name]), _short_digest(render_birth(host)))
+            for host in plan.hosts
         }
+        rollout = plan_rollout(plan, self._standing)
         self._accounts = {
             account: Account(f"{name}-{account}", token=secrets.tokens[account], opts=own) for account in plan.accounts
         }
@@ -85,10 +91,20 @@ class Deployment(pulumi.ComponentResource):
             for host in plan.hosts
         }
         servers = {host: machine.server_name for host, machine in self._machines.items()}
-        for change in tell_changes(plan, self._standing, self._digests, servers):
+        for change in tell_changes(plan, self._standing, self._now, servers, {step.host for step in rollout}):
             pulumi.log.warn(change, self)
         for machine in self._machines.values():
-            machine.boot(self._resolve, self._keys.delivery_public_key(machine.host.name))
+            machine.boot(self._resolve, self._resolve(Ref("delivery-public", machine.host.name)))
+        self._deliveries: Mapping[str, Delivery] = {}
+        if rollout:  # its provider is needed for nothing else
+            self._deliveries = Rollout(
+                f"{name}-delivery",
+                machines=self._machines,
+                keys=self._keys,
+                resolve=self._resolve,
+                steps=rollout,
+                opts=own,
+            ).deliveries
         self.exports = self._make_exports()
         self.register_outputs(self.exports)
         if pulumi.runtime.is_dry_run():  # a lab, which is made without a preview, costs nothing
@@ -126,15 +142,23 @@ class Deployment(pulumi.ComponentResource):
             "devices": {device.name: self._device(device) for device in plan.devices},
             "diagram": diagram(plan),
             "standing": {
-                "hosts": {host.name: self._at_birth(host) for host in plan.hosts},
+                "hosts": {host.name: self._knows(host) for host in plan.hosts},
                 "devices": {device.name: addresses_of(device) for device in plan.devices},
             },
         }
 
-    def _at_birth(self, host: Host) -> pulumi.Output[dict[str, Any]]:
-        """Return what a host's running server was told: the next run compares its plan with it."""
-        before, now = self._standing.hosts.get(host.name), told_to(self._plan, host, self._digests[host.name])
-        return self._machines[host.name].server.id.apply(lambda server: at_birth(before, server, now).as_output())
+    def _knows(self, host: Host) -> pulumi.Output[dict[str, Any]]:
+        """Return what a host's running server has been told after this run: the next one compares its plan with it."""
+        before, now = self._standing.hosts.get(host.name), self._now[host.name]
+        server, delivery = self._machines[host.name].server.id, self._deliveries.get(host.name)
+        # What was not confirmed was not told: the outputs then stay as they were.
+        done = (
+            server if delivery is None else pulumi.Output.all(server, delivery.confirmed.id).apply(lambda ids: ids[0])
+        )
+        known: pulumi.Output[dict[str, Any]] = done.apply(
+            lambda server: what_it_knows(before, server, now, delivered=delivery is not None).as_output()
+        )
+        return known
 
     def _endpoint(self, interface: Interface) -> pulumi.Output[str] | str | None:
         """Return where a shield's interface is dialled, as wg(8) writes it."""
@@ -156,3 +180,7 @@ class Deployment(pulumi.ComponentResource):
 
     def _addresses(self, host: Host) -> dict[str, pulumi.Output[str]]:
         return self._machines[host.name].public_addresses()
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]

@@ -68,7 +68,7 @@ class Keys(pulumi.ComponentResource):
     ) -> None:
         super().__init__("farshore:components:Keys", name, None, opts)
         self._outputs: dict[Ref, pulumi.Output[str]] = {}
-        self._delivery: dict[str, pulumi.Output[str]] = {}
+        self._delivery_private: dict[str, pulumi.Output[str]] = {}
         for host in plan.hosts:
             for interface in host.interfaces:
                 of = interface.private_key.of
@@ -79,7 +79,8 @@ class Keys(pulumi.ComponentResource):
             self._outputs[Ref("ssh-private", host.name)] = stash.output["private"]
             self._outputs[Ref("ssh-public", host.name)] = pulumi.Output.unsecret(stash.output["public"])
             stash = self._stash(f"{name}-{host.name}-delivery", ssh_key)
-            self._delivery[host.name] = pulumi.Output.unsecret(stash.output["public"])
+            self._delivery_private[host.name] = stash.output["private"]
+            self._outputs[Ref("delivery-public", host.name)] = pulumi.Output.unsecret(stash.output["public"])
         for device, psk in (psks or {}).items():
             self._outputs[Ref("psk", device)] = pulumi.Output.secret(psk.get_secret_value())
         for tunnel in plan.tunnels:
@@ -91,9 +92,9 @@ class Keys(pulumi.ComponentResource):
         """Return what a reference stands for; private halves stay secret."""
         return self._outputs[ref]
 
-    def delivery_public_key(self, host: str) -> pulumi.Output[str]:
-        """Return the public half of the key by which one host is reached later."""
-        return self._delivery[host]
+    def delivery_private_key(self, host: str) -> pulumi.Output[str]:
+        """Return the private half of the key by which one host is told changes: no host and no reference has it."""
+        return self._delivery_private[host]
 
     def _stash(self, name: str, make: Callable[[], dict[str, str]]) -> pulumi.Stash:
         return pulumi.Stash(

@@ -79,13 +79,14 @@ class Machine(pulumi.ComponentResource):
             delivery_key: Public half, in OpenSSH's form.
         """
         host = self.host
-        firewall = hcloud.Firewall(
+        self.firewall = hcloud.Firewall(
             f"{self._name}-firewall",
             name=host.server_name,
             labels=self._labels,
             rules=[_rule(rule, resolve) for rule in host.cloud_rules],
             opts=self._options(),
         )
+        # It opens nothing there (root's keys are the bundle's); without one the provider would mail a password.
         key = hcloud.SshKey(
             f"{self._name}-key",
             name=host.server_name,
@@ -105,7 +106,7 @@ class Machine(pulumi.ComponentResource):
             image=host.image,
             location=host.location,
             ssh_keys=[key.id],
-            firewall_ids=[firewall.id.apply(int)],
+            firewall_ids=[self.firewall.id.apply(int)],
             public_nets=[
                 hcloud.ServerPublicNetArgs(
                     ipv4_enabled="ipv4" in self._ips,

@@ -12,13 +12,13 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from plan import StackError, load, located
-from plan.changes import read_standing
+from plan.standing import read_standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from plan import Secrets, Stack
-    from plan.changes import Standing
+    from plan.standing import Standing
 
 
 def read_stack() -> tuple[Stack, Secrets]:

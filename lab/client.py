@@ -167,6 +167,12 @@ class Lab:
             raise LabError(f"place: {name!r}, allowed: one of {', '.join(sorted(world['places']))}")
         return PlaceSpot(name=name, namespace=world["places"][name], mounts_of=world["mounts_of"]["pid"])
 
+    @property
+    def operators_network(self) -> tuple[str, ...]:
+        """What comes before a program that shall have the operator's network; nothing where there is no internet."""
+        has_internet = (self.folder / "world.json").exists()
+        return tuple(self.place("operator").network_command()) if has_internet else ()
+
     def machine(self, name: str | int) -> MachineSpot:
         """Return a machine by its server's name or id; it need not be there yet."""
         return MachineSpot(world=self.world, name=str(name))

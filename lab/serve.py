@@ -142,6 +142,7 @@ async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
         readers={name: (token,) for name, token in papers["readers"].items()},
     )
     app = make_app(cloud, control_token=papers["control_token"], log=lambda line: _log.info("%s", line))
+    sockets = [listening]
     async with contextlib.AsyncExitStack() as stack:
         if supply is not None:
             ground = await asyncio.to_thread(_make_ground, order, ledger)
@@ -157,6 +158,7 @@ async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
             )
             stack.push_async_callback(world.stop)
             await world.start()
+            sockets.append(await asyncio.to_thread(world.listen_at_operators, papers["port"]))
             app.router.routes += fault_routes(world.faults, papers["control_token"])
             keeper = _Keeper(world, cloud)
             stack.push_async_callback(keeper.stop)
@@ -165,7 +167,7 @@ async def _run(setup: _Setup, listening: socket.socket, ledger: Ledger) -> None:
             if setup.snapshot is not None:
                 await setup.snapshot.stand_up(world, cloud)
                 keeper.wish(cloud.wishes())
-        api = WebService(server_config(app), [listening])
+        api = WebService(server_config(app), sockets)
         await api.start()
         stack.push_async_callback(api.stop)
         _write_papers(order.folder, papers)

@@ -108,6 +108,10 @@ class PlaceSpot(Spot):
         become = [] if user == "root" else ["runuser", "--user", user, "--"]
         return ["nsenter", *enter, f"--wdns={Path.cwd()}", "--", *become, *program]
 
+    def network_command(self) -> list[str]:
+        """Return what comes before a program of this machine that shall have the place's network and nothing else."""
+        return ["nsenter", f"--net={namespace_path(self.namespace)}", "--"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class MachineSpot(Spot):

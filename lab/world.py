@@ -14,7 +14,9 @@ import os
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from lab.faults.keeper import Faults
+from lab.internet.addresses import OPERATOR
 from lab.internet.backbone import Backbone
+from lab.internet.namespace import listen_inside
 from lab.ledger import start_time
 from lab.machines import recipe
 from lab.machines.driver import MachineError
@@ -24,6 +26,7 @@ from lab.vault import Vault
 from lab.wish import Stores
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
@@ -93,6 +96,13 @@ class World:
         """Make the internet, with nobody's server on it."""
         await self._backbone.start()
         self._write_report()
+
+    def listen_at_operators(self, port: int) -> socket.socket:
+        """Return a socket that listens on the loopback interface of the operator's place, and nowhere else.
+
+        Whoever deploys stands there, and finds the cloud's API where this machine has it.
+        """
+        return listen_inside(self._backbone.places[OPERATOR.name], "127.0.0.1", port)
 
     async def stop(self) -> None:
         """End every server and the internet."""

@@ -1,126 +1,66 @@
 """What a plan changes in a deployment that stands, in plain words, before it happens.
 
-Pure: what the servers were told at their birth and a plan in, sentences out. A running server keeps what it was born
-with, so what was told stays what it is until the server is replaced, however often the plan changes in between.
+Pure: what the servers were told and a plan in, sentences out. A server that delivery reaches is told the change while
+it runs; any other keeps what it was born with until it is replaced, however often the plan changes in between.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from plan.addresses import ANYWHERE
 from plan.faults import choices
+from plan.standing import addresses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from plan.model import Device, Host, Plan
+    from plan.model import Host, Plan
+    from plan.standing import Standing, Told
 
 NAMED: Final = 5  # servers whose replacement one line spells out; of more it says how to name them
 
 
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a server was told at its birth, as far as it is no secret and a person may ask for it.
-
-    Args:
-        server: The provider's number of it; empty for the next one.
-        slot: The host's number.
-        network: The tunnel network, in IPv4 and IPv6.
-        addresses: Its own in there.
-        shields: That it stands behind (an origin's).
-        digest: Of everything that it was told but keys and public addresses.
-    """
-
-    server: str
-    slot: int
-    network: tuple[str, str]
-    addresses: tuple[str, str]
-    shields: tuple[str, ...]
-    digest: str
-
-    def as_output(self) -> dict[str, Any]:
-        """Return the same as a stack's outputs hold it, and `read_standing` reads it."""
-        return {
-            "server": self.server,
-            "slot": self.slot,
-            "network": list(self.network),
-            "addresses": list(self.addresses),
-            "shields": list(self.shields),
-            "digest": self.digest,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """What stands: servers by the names of their hosts, and the tunnel addresses of devices at each shield."""
-
-    hosts: Mapping[str, Told] = field(default_factory=dict)
-    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class _Stale:
-    """A host whose running server was told something else than the plan says."""
+    """A host whose running server was told something else than the plan says.
+
+    Args:
+        host: The plan's.
+        told: What its server knows.
+        now: What the plan says.
+        reached: This run tells it, over SSH.
+    """
 
     host: Host
     told: Told
+    now: Told
+    reached: bool
 
-
-def told_to(plan: Plan, host: Host, digest: str) -> Told:
-    """Return what a host's next server is told."""
-    return Told(
-        server="",
-        slot=host.slot,
-        network=(str(plan.network), str(plan.network6)),
-        addresses=_own(host),
-        shields=tuple(sorted(host.shields)),
-        digest=digest,
-    )
-
-
-def at_birth(before: Told | None, server: str, now: Told) -> Told:
-    """Return what one server was told at its birth: what is known of it, or today's if it is a new one.
-
-    Args:
-        before: What is known of the host's last server.
-        server: The provider's number of the one that stands now.
-        now: From `told_to`.
-    """
-    return before if before is not None and before.server == server else replace(now, server=server)
-
-
-def addresses_of(device: Device) -> dict[str, str]:
-    """Return a device's tunnel address at each shield."""
-    return {tunnel.shield: str(tunnel.addresses[0].ip) for tunnel in device.tunnels}
-
-
-def read_standing(output: object) -> Standing:
-    """Return what the last run wrote into the stack's outputs; what is missing or strange is nothing."""
-    hosts, devices = (_mapping(_mapping(output).get(key)) for key in ("hosts", "devices"))
-    known = {name: _told(_mapping(said)) for name, said in hosts.items()}
-    return Standing(
-        hosts={name: told for name, told in known.items() if told is not None},
-        devices={name: {at: str(own) for at, own in _mapping(said).items()} for name, said in devices.items()},
-    )
+    @property
+    def waits(self) -> bool:
+        """Tell whether it has to be replaced before all of the plan holds."""
+        return not self.reached or self.told.birth != self.now.birth
 
 
 def tell_changes(
-    plan: Plan, standing: Standing, digests: Mapping[str, str], servers: Mapping[str, str]
+    plan: Plan, standing: Standing, now: Mapping[str, Told], servers: Mapping[str, str], reached: Collection[str]
 ) -> tuple[str, ...]:
     """Return what the plan changes, a line each; nothing where nothing stands.
 
     Args:
         plan: What should exist.
         standing: What does.
-        digests: Of what each host would be told today, by its name.
+        now: What each host is told today, by its name.
         servers: Pulumi's name of each host's server, by the host's.
+        reached: Hosts that are told over SSH.
     """
     stale = [
-        _Stale(host, told)
+        _Stale(host, told, now[host.name], reached=host.name in reached)
         for host in plan.hosts
-        if (told := standing.hosts.get(host.name)) is not None and told.digest != digests[host.name]
+        if (told := standing.hosts.get(host.name)) is not None
+        if (told.digest, told.birth) != (now[host.name].digest, now[host.name].birth)
     ]
     domains = _domains(plan)
     return (
@@ -128,7 +68,8 @@ def tell_changes(
         *(line for one in stale for line in _slot(one, domains)),
         *(line for one in stale for line in _moved(one, domains)),
         *_devices(plan, standing),
-        *_replacements([one.host for one in stale], servers),
+        *_delivered(stale),
+        *_replacements([one for one in stale if one.waits], servers),
         *_visitors(plan, stale, domains),
     )
 
@@ -192,17 +133,27 @@ def _devices(plan: Plan, standing: Standing) -> Iterator[str]:
             yield f"{device.key}: {'; '.join(what)}; give it its new files (pulumi stack output devices)"
 
 
-def _replacements(stale: Sequence[Host], servers: Mapping[str, str]) -> Iterator[str]:
+def _delivered(stale: Sequence[_Stale]) -> Iterator[str]:
+    """Tell which servers are told the change while they run."""
+    names = [one.host.name for one in stale if one.reached and one.told.digest != one.now.digest]
+    if names:
+        how = "told over SSH by this `pulumi up`, one after the other, while they run; no server is replaced"
+        yield f"{choices(names)}: {how}"
+
+
+def _replacements(stale: Sequence[_Stale], servers: Mapping[str, str]) -> Iterator[str]:
     """Tell which servers have to be replaced for the plan to hold."""
     if not stale:
         return
-    names = choices(host.name for host in stale)
-    command = " ".join(f"--replace '**::{servers[host.name]}'" for host in stale[:NAMED])
+    names = choices(one.host.name for one in stale)
+    command = " ".join(f"--replace '**::{servers[one.host.name]}'" for one in stale[:NAMED])
     more = f", and so on for {len(stale) - NAMED} more" if len(stale) > NAMED else ""
-    yield (
-        f"{names}: what they were told at birth is not what this plan says, and a running server is told nothing more; "
-        f"replace them together: pulumi up {command}{more}; what is on their disks goes with them"
+    why = (
+        "what only a new server takes (packages and its own setup) is not what this plan says"
+        if all(one.reached for one in stale)
+        else "what they were told is not what this plan says, and delivery does not reach them as they run"
     )
+    yield (f"{names}: {why}; replace them together: pulumi up {command}{more}; what is on their disks goes with them")
 
 
 def _visitors(plan: Plan, stale: Sequence[_Stale], domains: Mapping[str, list[str]]) -> Iterator[str]:
@@ -213,9 +164,9 @@ def _visitors(plan: Plan, stale: Sequence[_Stale], domains: Mapping[str, list[st
     meanwhile: list[str] = []
     for one in stale:
         was, now = set(one.told.shields), set(one.host.shields)
-        if was != now and not was & (now | open_to_all):
+        if was != now and not one.reached and not was & (now | open_to_all):
             at_once += domains.get(one.host.name, [])
-        elif was != now or renumbered & {one.host.name, *now}:
+        elif (was != now and not one.reached) or renumbered & {one.host.name, *now}:
             meanwhile += domains.get(one.host.name, [])
     if at_once:
         yield (
@@ -242,22 +193,3 @@ def _domains(plan: Plan) -> dict[str, list[str]]:
         for site in shield.sites:
             found.setdefault(site.origin, set()).add(site.domain)
     return {origin: sorted(domains) for origin, domains in found.items()}
-
-
-def _told(said: Mapping[str, Any]) -> Told | None:
-    """Return what one host was told, None if it is not all there."""
-    try:
-        return Told(
-            server=str(said["server"]),
-            slot=int(said["slot"]),
-            network=(str(said["network"][0]), str(said["network"][1])),
-            addresses=(str(said["addresses"][0]), str(said["addresses"][1])),
-            shields=tuple(map(str, said["shields"])),
-            digest=str(said["digest"]),
-        )
-    except (KeyError, IndexError, TypeError, ValueError):
-        return None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -117,10 +117,18 @@ def _outside(plan: Plan, found: Host | Device) -> Iterator[Statement]:
     if not found.firewall.visitor_ports and not found.firewall.ssh_sources and not found.firewall.roaming:
         text = f"{NOBODY} else from the Internet"
         yield Statement(topic="reached by", text=text, because="always: an origin shows nothing")
-    if not found.ssh:
-        yield Statement(
-            topic="reached by", text=f"{NOBODY} by SSH: it changes by replacement only", because=f"{found.key}.ssh"
-        )
+    yield _delivery(found)
+
+
+def _delivery(host: Host) -> Statement:
+    """Tell how a change reaches a host that runs."""
+    if host.way is None:
+        how = "delivery" if host.ssh else "SSH"
+        text = f"{NOBODY} by {how}: it changes by replacement only"
+        return Statement(topic="reached by", text=text, because=f"{host.key}.ssh")
+    through = f" through {choices(host.way.shields)}" if host.way.shields else ""
+    text = f"whoever deploys, by SSH{through}: for its next configuration and nothing else"
+    return Statement(topic="reached by", text=text, because=host.ssh_because)
 
 
 def _diallers(plan: Plan, host: Host) -> Iterator[Statement]:

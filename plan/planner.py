@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from plan.admission import Admission
 from plan.cloud_rules import make_cloud_rules
+from plan.delivery import origin_way, shield_way
 from plan.devices import make_device
 from plan.interfaces import Tunnels
 from plan.jurisdiction import country_of, waived_pairs
@@ -22,6 +23,7 @@ from plan.topology import Topology
 from plan.warnings import find_warnings
 
 if TYPE_CHECKING:
+    from plan.model.delivery import Way
     from plan.model.firewall import Firewall
     from plan.model.wireguard import Interface
     from plan.stack import Stack
@@ -43,6 +45,7 @@ class _Planner:
         self.tunnels = Tunnels(self.net, passages, (FIRST_GENERATION,))
         self.admission = Admission(self.net, passages)
         self.crowded: dict[str, str] = {}
+        self.ways: dict[str, Way | None] = {}
 
     def plan(self) -> Plan:
         used = {host.account for host in (*self.stack.shields.values(), *self.stack.origins.values())}
@@ -69,7 +72,7 @@ class _Planner:
     def _shield(self, name: str, facts: Shield) -> Host:
         interfaces = self.tunnels.of_shield(name)
         firewall = self.admission.of_shield(name, facts, interfaces)
-        behind = frozenset(self.net.behind[name])
+        behind = self.net.behind[name]
         sites = tuple(
             Site(
                 domain=domain,
@@ -84,8 +87,10 @@ class _Planner:
         )
         ssh = bool(firewall.ssh_sources) or self.admission.accepts_ssh(name)
         because = "farshore:break_glass.sources" if facts.ssh is None else f"farshore:shields.{name}.ssh"
+        opens = [self.net.addresses(origin)[0] for origin in behind if self.net.origins[origin].ssh == "tunnel"]
+        self.ways[name] = way = shield_way(facts.families, firewall.ssh_sources, opens)
         return self._host(
-            name, facts, interfaces=interfaces, firewall=firewall, sites=sites, ssh=ssh, ssh_because=because
+            name, facts, interfaces=interfaces, firewall=firewall, sites=sites, ssh=ssh, ssh_because=because, way=way
         )
 
     def _origin(self, name: str, facts: Origin) -> Host:
@@ -93,8 +98,16 @@ class _Planner:
         firewall = self.admission.of_origin(name, facts, interfaces)
         ssh = self.admission.accepts_ssh(name)
         because = f"farshore:origins.{name}.ssh"
+        way = origin_way({shield: self.ways[shield] for shield in self.net.shields_of(name) if facts.ssh == "tunnel"})
         return self._host(
-            name, facts, interfaces=interfaces, firewall=firewall, setup=facts.setup, ssh=ssh, ssh_because=because
+            name,
+            facts,
+            interfaces=interfaces,
+            firewall=firewall,
+            setup=facts.setup,
+            ssh=ssh,
+            ssh_because=because,
+            way=way,
         )
 
     def _host(
@@ -106,6 +119,7 @@ class _Planner:
         firewall: Firewall,
         ssh: bool,
         ssh_because: str,
+        way: Way | None,
         sites: tuple[Site, ...] = (),
         setup: str | None = None,
     ) -> Host:
@@ -117,6 +131,7 @@ class _Planner:
         address, address6 = self.net.addresses(name)
         return Host(
             name=name,
+            stack=self.stack.stack,
             role="shield" if isinstance(facts, Shield) else "origin",
             slot=facts.slot,
             account=facts.account,
@@ -140,6 +155,7 @@ class _Planner:
             setup=setup,
             ssh=ssh,
             ssh_because=ssh_because,
+            way=way,
             break_glass_key=self.stack.break_glass.public_key if self.stack.break_glass else None,
             masked_units=images()[facts.image].masked_units,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from plan.faults import choices
 from plan.jurisdiction import tell_places
 from plan.tables import hetzner
 
@@ -58,10 +59,17 @@ def _newer(stack: Stack) -> Iterator[str]:
 
 
 def _closed(hosts: Sequence[Host]) -> Iterator[str]:
-    """Warn of hosts that nobody can change while they live."""
-    for host in hosts:
-        if not host.ssh:
-            yield (f"{host.key}.ssh: SSH answers nowhere; this host changes by replacement only")
+    """Warn of hosts that nobody can tell a change while they live; an origin is named by its first shield."""
+    closed = [host for host in hosts if host.way is None]
+    for host in closed:
+        if host.hidden and host.ssh:
+            continue
+        cut = [one.name for one in closed if one.ssh and one.shields[:1] == (host.name,)]
+        why = (
+            "SSH answers inside the tunnel only, and delivery comes from outside" if host.ssh else "SSH answers nowhere"
+        )
+        others = f", and so {'does' if len(cut) == 1 else 'do'} {choices(cut)} behind it" if cut else ""
+        yield f"{host.key}.ssh: {why}; this host changes by replacement only{others}"
 
 
 def _crowded(crowded: Mapping[str, str]) -> Iterator[str]:

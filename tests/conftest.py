@@ -40,7 +40,9 @@ TOGETHER = {
     "lab_faults": "machines",
     "firewall": "firewall",
     "topologies": "deployed",
+    "delivery": "machines",
     "machines_vm": "machines_vm",
+    "host_live": "host_live",
 }
 # Deployments whose machines are what `--machines` says; the others are of one kind.
 OF_EITHER_KIND = {"deployed", "mixed"}

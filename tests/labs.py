@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -44,6 +45,20 @@ def cloud_alone(letters: str, folder: Path, *, accounts: Sequence[str] = ("edge"
         lab.stop()
 
 
+def unreached_stack_file(folder: Path) -> Path:
+    """Write the lab's stack file without a way for delivery: a cloud without machines has nobody who answers.
+
+    Args:
+        folder: For the copy.
+    """
+    text, count = re.subn(r", ssh: \[[^]]*\]", "", (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))
+    assert count == 1, "the lab's shield names whom its SSH answers"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "Pulumi.unreached.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 @contextmanager
 def stack_alone(letters: str, folder: Path, stack: str) -> Iterator[tuple[Lab, Workspace]]:
     """Run a cloud without machines, with the lab's stack file prepared for it and nothing deployed.
@@ -55,5 +70,5 @@ def stack_alone(letters: str, folder: Path, stack: str) -> Iterator[tuple[Lab, W
     """
     with cloud_alone(letters, folder / "cloud") as lab:
         work = Workspace(folder=folder / "pulumi", stack=stack, endpoint=lab.endpoint)
-        work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
+        work.prepare(unreached_stack_file(folder), lab.tokens)
         yield lab, work

@@ -9,13 +9,22 @@ import base64
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
-from cloud_init import Material, placeholder, render_bundle, render_cloud_config, render_user_data
+from cloud_init import (
+    Material,
+    placeholder,
+    render_bundle,
+    render_cloud_config,
+    render_delivered,
+    render_user_data,
+)
 from tests.stacks import SETUP, SMALLEST, changed, planned
 
 if TYPE_CHECKING:
     from plan import Host, Plan
 
+DELIVERED = ("ashburn", "db")  # whose documents for `farshore-host apply` are kept as well
 GOLDEN = Path(__file__).parent / "golden"
 OPERATOR_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f operator@example.com"
 
@@ -79,7 +88,22 @@ def material(host: Host) -> Material:
 
 
 def tree(plan: Plan) -> dict[str, bytes]:
-    """Return every file of a case by its path below the case's folder."""
+    """Return every file of a case by its path below the case's folder.
+
+    A stand-in has the host's program's place: it is its sources joined, and a word of it would change every tree.
+    """
+    with (
+        patch("cloud_init.bundle.render_program", _stand_in),
+        patch("cloud_init.user_data.render_program", _stand_in),
+    ):
+        return _tree(plan)
+
+
+def _stand_in(*_: object) -> str:
+    return "#!/usr/bin/python3 -IB\n# the program of cloud_init/host\n"
+
+
+def _tree(plan: Plan) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for host in plan.hosts:
         told = material(host)
@@ -87,6 +111,8 @@ def tree(plan: Plan) -> dict[str, bytes]:
             files[f"{host.name}/root{file.path}"] = file.content.encode()
         files[f"{host.name}/cloud-config.yaml"] = render_cloud_config(host, told).encode()
         files[f"{host.name}/user-data"] = render_user_data(host, told).encode()
+        if host.name in DELIVERED:
+            files[f"{host.name}/delivered.json"] = render_delivered(host, told, sequence=1).encode()
     return files
 
 

@@ -104,7 +104,8 @@ def pulumi(arguments: list[str], name: Name = "lab") -> None:
     lab = _refusing(lambda: Lab.open(_folder(name)))
     work = Workspace.of_lab(lab)
     os.chdir(work.project)
-    os.execve(work.engine, [work.engine, *arguments], work.environment)  # noqa: S606 - the caller's own terminal
+    command = work.command(*arguments)
+    os.execvpe(command[0], command, work.environment)  # noqa: S606 - the caller's own terminal
 
 
 @dataclass(frozen=True)

@@ -36,24 +36,34 @@ class Workspace:
         stack: Pulumi's stack name.
         endpoint: Address of the cloud API.
         project: Folder of the Pulumi program.
+        enter: Command before the engine's that brings it to where it reaches the hosts; empty for right here.
     """
 
     folder: Path
     stack: str
     endpoint: str
     project: Path = ROOT
+    enter: tuple[str, ...] = ()
 
     @classmethod
     def of_lab(cls, lab: Lab) -> Workspace:
-        """Return the workspace of a lab's deployment: one that was restored keeps the name of its stack."""
+        """Return the workspace of a lab's deployment: one that was restored keeps the name of its stack.
+
+        The engine runs on the operator's network, from which alone the lab's hosts can be reached.
+        """
         folder = lab.folder / "pulumi"
         kept = [path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in folder.glob("stack/Pulumi.*.yaml")]
-        return cls(folder=folder, stack=kept[0] if kept else lab.name, endpoint=lab.endpoint)
+        stack = kept[0] if kept else lab.name
+        return cls(folder=folder, stack=stack, endpoint=lab.endpoint, enter=lab.operators_network)
 
     @cached_property
     def engine(self) -> str:
         """The command that deploys: `pulumi` where it is installed, else the lab's own stand-in for it."""
         return shutil.which("pulumi") or str(STAND_IN)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command that runs the engine where it can do its work."""
+        return [*self.enter, self.engine, *arguments]
 
     @property
     def stack_file(self) -> Path:
@@ -138,7 +148,7 @@ class Workspace:
             EngineError: It failed; with its own words.
         """
         done = subprocess.run(
-            [self.engine, *arguments],
+            self.command(*arguments),
             cwd=folder or self.project,
             env=self.environment,
             input=given,
@@ -153,7 +163,7 @@ class Workspace:
     def show(self, verb: str, *flags: str) -> int:
         """Run the engine before the user's eyes and return its exit code."""
         return subprocess.run(
-            [self.engine, verb, *self.where, *flags],
+            self.command(verb, *self.where, *flags),
             cwd=self.project,
             env=self.environment,
             stdin=subprocess.DEVNULL,

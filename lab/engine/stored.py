@@ -1,7 +1,7 @@
 """Property values as a checkpoint has them: JSON, with secrets encrypted one by one.
 
-Pure but for the cipher it is given. The plain text of a secret is the compact JSON of its value; one inside
-another is not encrypted a second time.
+Pure but for the cipher it is given. The plain text of a secret is the compact JSON of its value; one inside another
+keeps its mark there and is not encrypted a second time, so that what is read equals what was written.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from lab.engine.values import (
     Value,
     asset_fields,
     asset_from_fields,
-    unwrap,
     whole,
 )
 
@@ -59,7 +58,7 @@ class Stored:
     def dump(self, value: Value) -> Any:
         """Return the JSON form of a value."""
         if isinstance(value, Secret):
-            plain = compact(dump_plain(unwrap(value)))
+            plain = compact(INSIDE.dump(value.value))
             if plain not in self._sealed:
                 self._sealed[plain] = self._sealer.encrypt(plain)
             return {SIGNATURE: SECRET, "ciphertext": self._sealed[plain]}
@@ -94,11 +93,26 @@ class Stored:
 
     def _load_secret(self, stored: Mapping[str, Any]) -> Secret:
         if "plaintext" in stored:
-            return Secret.of(self.load(json.loads(stored["plaintext"])))
+            return Secret.of(INSIDE.load(json.loads(stored["plaintext"])))
         ciphertext = stored["ciphertext"]
         plain = self._sealer.decrypt(ciphertext)
         self._sealed.setdefault(plain, ciphertext)
-        return Secret.of(unwrap(self.load(json.loads(plain))))
+        return Secret.of(INSIDE.load(json.loads(plain)))
+
+
+class Bare:
+    """What stands in for a cipher inside a secret, which is encrypted as a whole."""
+
+    def encrypt(self, plain: str) -> str:
+        """Return the text as it is."""
+        return plain
+
+    def decrypt(self, text: str) -> str:
+        """Return the text as it is."""
+        return text
+
+
+INSIDE: Final = Stored(Bare())
 
 
 def compact(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from plan.check.deliveries import find_wide_deliveries
 from plan.check.ends import find_loose_ends
 from plan.check.exposure import find_exposures
 from plan.check.numbers import find_clashes
@@ -30,4 +31,5 @@ def check(plan: Plan) -> tuple[str, ...]:
         *find_leaks(plan),
         *find_neighbours(plan),
         *find_broken_ways(plan),
+        *find_wide_deliveries(plan),
     )

@@ -22,7 +22,7 @@ def find_leaks(plan: Plan) -> Iterator[str]:
         neighbours = _neighbours(host)
         for ref in host.references():
             owner = ref.of.split("/")
-            if ref.kind in {"private", "ssh-private"} and owner[0] != host.name:
+            if ref.kind in {"private", "ssh-private", "delivery-public"} and owner[0] != host.name:
                 yield f"{host.name}: it is told {ref}"
             if ref.kind == "psk" and host.name not in owner[:2] and not (ref.of in devices and ref.of in neighbours):
                 yield f"{host.name}: it is told {ref}"

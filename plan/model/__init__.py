@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
     from plan.addresses import Address, Network
+    from plan.model.delivery import Way
     from plan.model.firewall import CloudRule, Firewall, Flow
     from plan.model.wireguard import Interface, Peer, Tunnel
 
@@ -38,6 +39,7 @@ class Host:
 
     Args:
         name: As in the stack file.
+        stack: Pulumi's name of its stack; a host takes nothing that is meant for another.
         role: What it is.
         slot: Its number.
         account: Name of the account that holds it.
@@ -59,13 +61,15 @@ class Host:
         shields: That it stands behind (an origin's), in the order of their slots.
         sites: Domains that it answers (a shield's).
         setup: Its own cloud-config (an origin's).
-        ssh: SSH answers somewhere; without, the host changes by replacement only.
+        ssh: SSH answers somewhere.
         ssh_because: Key of the stack file that says from where it answers outside the tunnels.
+        way: How it is told a change while it runs; None where it changes by replacement only.
         break_glass_key: The operator's SSH key.
         masked_units: Units of its system that may not run.
     """
 
     name: str
+    stack: str
     role: Literal["shield", "origin"]
     slot: int
     account: str
@@ -89,6 +93,7 @@ class Host:
     setup: str | None
     ssh: bool
     ssh_because: str
+    way: Way | None
     break_glass_key: str | None
     masked_units: tuple[str, ...]
 
@@ -111,6 +116,8 @@ class Host:
         """Return everything that this host must be told, in order and once."""
         refs = {Ref("ssh-private", self.name), Ref("ssh-public", self.name)}
         refs |= {peer for peer in self.firewall.peers if isinstance(peer, Ref)}
+        if self.way is not None:
+            refs.add(Ref("delivery-public", self.name))
         for interface in self.interfaces:
             refs.add(interface.private_key)
             for peer in interface.peers:

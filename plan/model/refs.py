@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RefKind = Literal["private", "public", "psk", "ipv4", "ipv6", "ssh-private", "ssh-public"]
+RefKind = Literal["private", "public", "psk", "ipv4", "ipv6", "ssh-private", "ssh-public", "delivery-public"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Ref:
 
     Args:
         kind: `private` and `public` halves of a WireGuard key, `psk`, the public `ipv4` address and `ipv6` prefix
-            of a host, its SSH host key's `ssh-private` and `ssh-public` halves.
+            of a host, its SSH host key's `ssh-private` and `ssh-public` halves, and the `delivery-public`
+            half of the key by which it is told changes.
         of: Whose: `host/interface` for keys, `near/far/generation` for a psk, a device's name for its own, else the
             host.
     """

@@ -98,8 +98,8 @@ class Shield(Server):
     Args:
         slot: 0 to 255: shield k is 10.0.k.1.
         edge: What answers visitors.
-        ssh: From where SSH answers: named networks, `tunnel` (operators who may, through it), or `off`; left out, the
-            networks of the break-glass key and the tunnel.
+        ssh: From where SSH answers: named networks, from which a change reaches it while it runs; `tunnel` (operators
+            who may, through it), or `off`; left out, the networks of the break-glass key and the tunnel.
     """
 
     slot: Annotated[int, Within(0, 255, "choose a free one")]

@@ -15,7 +15,7 @@ import yaml
 from cloud_init import RenderError
 from components import Deployment
 from plan import StackError, check, make_plan
-from plan.changes import Standing, read_standing, told_to
+from plan.standing import Standing, read_standing, told_to
 from tests.components.recording import Recorder, is_secret, record, run, unwrap
 from tests.stacks import SMALLEST, changed, loaded
 
@@ -279,7 +279,7 @@ def test_the_exports_say_what_each_running_server_was_told() -> None:
     assert standing.hosts["press"].server != standing.hosts["falkenstein"].server
     digest = standing.hosts["press"].digest
     assert standing.hosts["press"] == replace(
-        told_to(plan, plan.origins[0], digest), server=standing.hosts["press"].server
+        told_to(plan, plan.origins[0], digest, standing.hosts["press"].birth), server=standing.hosts["press"].server
     )
     assert hidden_addresses(recorder)
     assert not [address for address in hidden_addresses(recorder) if address in str(seen["standing"])]
@@ -290,13 +290,13 @@ def test_what_stands_is_compared_with_the_plan(monkeypatch: pytest.MonkeyPatch) 
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
     plan = make_plan(loaded()[0])
-    before = Standing(hosts={"press": replace(told_to(plan, plan.origins[0], "then"), slot=7)})
+    before = Standing(hosts={"press": replace(told_to(plan, plan.origins[0], "then", "then"), slot=7)})
     record(program(standing=before))
     assert [line for line in said if line.startswith("farshore:origins.press.slot: 7 to 2; ")] != []
     assert [line for line in said if "--replace '**::farshore-vault.press-server';" in line] != []
     said.clear()
     record(program())
-    assert [line for line in said if "press" in line] == []
+    assert [line for line in said if "press" in line and ".ssh:" not in line] == []
 
 
 def test_a_finding_stops_everything() -> None:

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from components import find_standing
-from plan.changes import Standing, told_to
+from plan.standing import Standing, told_to
 from tests.components.recording import LOOP, Recorder
 from tests.stacks import planned
 
@@ -65,7 +65,10 @@ def test_a_stack_that_never_ran_left_nothing() -> None:
 def test_numbers_come_back_as_they_were() -> None:
     """The engine hands every number over as a float; a slot is whole again."""
     plan = planned()
-    told = told_to(plan, plan.origins[0], "0123456789abcdef").as_output() | {"slot": 2.0, "server": "42"}
+    told = told_to(plan, plan.origins[0], "0123456789abcdef", "fedcba9876543210").as_output() | {
+        "slot": 2.0,
+        "server": "42",
+    }
     found, _ = asked({"standing": {"hosts": {"press": told}, "devices": {"laptop": {"edge": "10.0.0.200"}}}}, "acme")
     assert (found.hosts["press"].slot, found.hosts["press"].server) == (2, "42")
     assert found.devices == {"laptop": {"edge": "10.0.0.200"}}

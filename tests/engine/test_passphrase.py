@@ -8,7 +8,7 @@ import pytest
 
 from lab.engine.passphrase import Cipher, PassphraseError, new_salt
 from lab.engine.stored import Stored, compact, conceal_stored, hide_stored, reveal_stored
-from lab.engine.values import SECRET, SIGNATURE, UNKNOWN, ResourceReference, Secret
+from lab.engine.values import SECRET, SIGNATURE, UNKNOWN, ResourceReference, Secret, equal
 
 # Made with the primitives of `cryptography`, salt and nonces counting up from 0.
 SALT = "v1:AAECAwQFBgc=:v1:AAECAwQFBgcICQoL:fftueXaQ+/2KgwCjok1GattDSJFzyQ=="
@@ -48,13 +48,17 @@ def test_a_salt_of_another_form_is_refused(salt: str) -> None:
         Cipher(PASSPHRASE, salt)
 
 
-def test_stored_secrets_hold_compact_json_and_none_inside_another() -> None:
-    """What is encrypted is the compact JSON of the whole value."""
+def test_stored_secrets_hold_compact_json_and_mark_those_inside() -> None:
+    """What is encrypted is the compact JSON of the whole value, once; read again it equals what was written."""
     cipher = Cipher(PASSPHRASE, SALT)
-    stored = Stored(cipher).dump({"a": Secret({"k": [Secret("x"), 1, None]}), "b": "open"})
+    value = {"a": Secret({"k": [Secret("x"), 1, None]}), "b": "open"}
+    stored = Stored(cipher).dump(value)
     assert stored["b"] == "open"
     assert stored["a"][SIGNATURE] == SECRET
-    assert cipher.decrypt(stored["a"]["ciphertext"]) == '{"k":["x",1,null]}'
+    inside = f'{{"{SIGNATURE}":"{SECRET}","ciphertext":"\\"x\\""}}'
+    assert cipher.decrypt(stored["a"]["ciphertext"]) == f'{{"k":[{inside},1,null]}}'
+    assert equal(Stored(cipher).load(stored), value)
+    assert equal(Stored(cipher).load(reveal_stored(stored, cipher)), value)
 
 
 def test_stored_values_come_back() -> None:

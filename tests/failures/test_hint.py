@@ -10,7 +10,7 @@ import pytest
 from lab.client import Lab
 from tests.failures.standing import Standing
 from tests.first_light.deployed import ROOT, farshore
-from tests.labs import lab_name
+from tests.labs import lab_name, unreached_stack_file
 from tools.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def test_a_failed_up_names_the_next_command_and_a_good_one_does_not(standing: St
     """One line, with the lab's name; done as it says, the deployment stands."""
     name = standing.cloud.name
     standing.arm(method="POST", path="/servers", account="vault", drop="after")
-    failed = farshore("lab", "up", "--name", name)
+    stack_file = str(unreached_stack_file(standing.work.folder.parent))
+    failed = farshore("lab", "up", "--name", name, "--stack-file", stack_file)
     assert failed.returncode not in {0, 2}
     assert "farshore-vault.press-server" in failed.stdout + failed.stderr
     (line,) = (line for line in failed.stderr.splitlines() if "farshore lab" in line)
@@ -47,7 +48,7 @@ def test_a_failed_up_names_the_next_command_and_a_good_one_does_not(standing: St
     standing.check_silent(failed.stdout + failed.stderr)
     mended = farshore("lab", "repair", "--name", name, "--yes")
     assert mended.returncode in {0, 1}, mended.stderr
-    done = farshore("lab", "up", "--name", name)
+    done = farshore("lab", "up", "--name", name, "--stack-file", stack_file)
     assert standing.names() == standing.whole(), done.stdout + done.stderr
     # There are no machines to wait for: that is where this one ends.
     assert "world.json: not found" in done.stderr
@@ -57,7 +58,7 @@ def test_a_failed_up_names_the_next_command_and_a_good_one_does_not(standing: St
 def test_what_no_account_ever_saw_is_made_by_the_next_up(standing: Standing) -> None:
     """The first read of an update fails: the state has it all the same, so the next `farshore lab up` refreshes."""
     name = standing.cloud.name
-    standing.work.prepare(ROOT / "Pulumi.lab.yaml", standing.cloud.tokens)
+    standing.work.prepare(unreached_stack_file(standing.work.folder.parent), standing.cloud.tokens)
     standing.up()
     standing.admit("198.51.100.0/24")
     standing.arm(method="GET", path="/firewalls/*", account="edge", status=500, code="server_error")

@@ -8,8 +8,7 @@ import pytest
 import yaml
 from hcloud import Client
 
-from tests.first_light.deployed import ROOT
-from tests.labs import cloud_alone
+from tests.labs import cloud_alone, unreached_stack_file
 from tools.workspace import EngineError, Workspace
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def set_addresses(work: Workspace, value: str) -> None:
 def test_kept_addresses_outlive_destroy_and_are_used_again(cloud: Lab, tmp_path: Path) -> None:
     """Destroyed and made anew: other servers and other keys at the same addresses; then released, all is empty."""
     work = Workspace(folder=tmp_path / "pulumi", stack="kept", endpoint=cloud.endpoint)
-    work.prepare(ROOT / "Pulumi.lab.yaml", cloud.tokens)
+    work.prepare(unreached_stack_file(tmp_path), cloud.tokens)
     set_addresses(work, "keep")
     where = ["--stack", "kept", "--config-file", str(work.stack_file), "--yes", "--skip-preview"]
     work.run(["up", *where])

@@ -63,7 +63,7 @@ def test_up_again_says_that_nothing_changes_and_touches_nothing(deployed: Deploy
     count = deployed.control("requests/count")["count"]
     done = farshore("lab", "up", "--name", deployed.name)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "26 unchanged" in done.stdout
+    assert "36 unchanged" in done.stdout
     assert "created" not in done.stdout
     # The summary lists the servers of each of the two accounts; the engine itself asks for nothing.
     assert deployed.control("requests/count")["count"] - count == 2
@@ -78,7 +78,7 @@ def test_a_preview_of_a_new_stack_makes_no_request(deployed: Deployed, tmp_path:
     work.prepare(ROOT / "Pulumi.lab.yaml", deployed.lab.tokens)
     before = deployed.control("requests/count")
     said = work.run(["preview", "--stack", "fresh", "--config-file", str(work.stack_file)])
-    assert "26 to create" in said
+    assert "36 to create" in said
     assert deployed.control("requests/count") == before
 
 
@@ -186,3 +186,23 @@ def test_destroy_empties_the_cloud_and_down_leaves_nothing(another: str, machine
     assert traces(another)["processes"]
     assert farshore("lab", "down", "--name", another).returncode == 0
     assert traces(another) == {"processes": [], "namespaces": [], "mounts": [], "cgroups": [], "folders": []}
+
+
+def test_the_clouds_api_answers_where_the_operator_stands_and_nowhere_else(deployed: Deployed) -> None:
+    """The engine has the operator's network, and finds the API where this machine has it; no other place does."""
+    ask = [
+        "curl",
+        "-sS",
+        "--max-time",
+        "5",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        f"{deployed.lab.endpoint}/servers",
+    ]
+    assert deployed.lab.place("operator").run(ask).stdout == "401"
+    assert deployed.lab.place("visitor").run(ask).stdout == "000"
+    inside = deployed.work.command("version")[: len(deployed.work.enter)]
+    said = subprocess.run([*inside, "ip", "-4", "-o", "addr"], capture_output=True, text=True, check=True).stdout
+    assert "192.0.2.20/32" in said

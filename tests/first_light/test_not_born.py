@@ -10,10 +10,11 @@ import pytest
 from lab.client import Lab
 from lab.faults.model import HideMetadata
 from tests.first_light.deployed import PAGE, ROOT, Deployed, farshore
-from tests.labs import lab_name
+from tests.labs import lab_name, unreached_stack_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from subprocess import CompletedProcess
 
 pytestmark = pytest.mark.lab
 
@@ -33,9 +34,15 @@ def dead() -> Iterator[Deployed]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def up(deployed: Deployed) -> CompletedProcess[str]:
+    """Deploy what nobody has to be told over SSH: delivery would wait for the dead one by itself, for minutes."""
+    file = unreached_stack_file(ROOT / ".lab" / deployed.name)
+    return farshore("lab", "up", "--name", deployed.name, "--stack-file", str(file))
+
+
 def refused_up(deployed: Deployed) -> str:
     """Return the one message of an `up` that ends because a host is not born."""
-    done = farshore("lab", "up", "--name", deployed.name)
+    done = up(deployed)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "falkenstein (Falkenstein, DE) is born" in done.stdout
     assert "Traceback" not in done.stderr
@@ -52,7 +59,7 @@ def test_a_server_that_never_boots_is_named_with_the_next_command(dead: Deployed
     )
     shield = dead.machine("falkenstein").leader_pid
     assert farshore("lab", "reset", "--name", name, "press").returncode == 0
-    done = farshore("lab", "up", "--name", name)
+    done = up(dead)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "interrupted" not in done.stdout
     assert "26 unchanged" in done.stdout
@@ -75,6 +82,6 @@ def test_a_host_that_found_no_metadata_is_named_with_the_next_command(dead: Depl
     assert "/var/log/cloud-init.log complains:" in rest
     assert "Getting data from <class 'cloudinit.sources.DataSourceHetzner.DataSourceHetzner'> failed" in rest
     assert farshore("lab", "reboot", "--name", name, "press").returncode == 0
-    done = farshore("lab", "up", "--name", name)
+    done = up(dead)
     assert done.returncode == 0, done.stdout + done.stderr
     assert PAGE in dead.page()

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.first_light.deployed import FARSHORE, ROOT, farshore
-from tests.labs import cloud_alone, lab_name
+from tests.labs import cloud_alone, lab_name, unreached_stack_file
 from tools.workspace import EngineError, Workspace
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def stack_file(folder: Path, **changes: Any) -> Path:
     """Write the lab's stack file with some of its keys changed, or left out where None."""
-    content = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(unreached_stack_file(folder).read_text(encoding="utf-8"))
     for key, value in changes.items():
         content["config"][f"farshore:{key}"] = value
     content["config"] = {key: value for key, value in content["config"].items() if value is not None}

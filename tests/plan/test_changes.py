@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plan.changes import Standing, Told, addresses_of, at_birth, read_standing, tell_changes, told_to
-from tests.stacks import SMALLEST, changed, planned
+from plan.changes import tell_changes
+from plan.delivery import plan_rollout
+from plan.standing import Standing, Told, addresses_of, read_standing, told_to, what_it_knows
+from tests.stacks import SETUP, SMALLEST, changed, planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,9 @@ DOMAINS = "secure.example.com, www.example.com"
 PUBLISH = f"visitors of {DOMAINS} are to come to ashburn"
 NOW = f"visitors of {DOMAINS}: no answer from this `pulumi up` on until all of these are replaced, for the provider's firewall follows at once"
 MEANWHILE = f"visitors of {DOMAINS}: no answer from the first of these replacements until the last"
+TOLD = "{}: told over SSH by this `pulumi up`, one after the other, while they run; no server is replaced"
+OPEN = {"shields__falkenstein__ssh": ["198.51.100.0/24"]}
+OPEN2 = {"shields__ashburn__ssh": ["198.51.100.0/24"]}
 DEVICE = {"slot": 200, "public_key": "x" * 42 + "w=", "reach": ["press/web"]}
 
 
@@ -33,41 +38,44 @@ def replace(*names: str) -> str:
     """Return the line that tells who has to be replaced."""
     command = " ".join(f"--replace '**::{name}-server'" for name in names)
     return (
-        f"{', '.join(names)}: what they were told at birth is not what this plan says, and a running server is told "
-        f"nothing more; replace them together: pulumi up {command}; what is on their disks goes with them"
+        f"{', '.join(names)}: what they were told is not what this plan says, and delivery does not reach them as they "
+        f"run; replace them together: pulumi up {command}; what is on their disks goes with them"
     )
 
 
-def digests(plan: Plan) -> dict[str, str]:
-    """Return a digest for each host that differs where anything in its plan does."""
-    return {host.name: hashlib.sha256(repr(host).encode()).hexdigest() for host in plan.hosts}
+def now(plan: Plan) -> dict[str, Told]:
+    """Return what each host is told, with a digest that differs where anything in its plan does."""
+    return {
+        host.name: told_to(plan, host, hashlib.sha256(repr(host).encode()).hexdigest(), f"setup {host.setup}")
+        for host in plan.hosts
+    }
 
 
-def standing(config: Mapping[str, Any]) -> Standing:
+def standing(config: Mapping[str, Any], files: dict[str, str | None] | None = None) -> Standing:
     """Return what a deployment of this stack file leaves behind, through the JSON of the outputs and back."""
-    plan = planned(dict(config))
+    plan = planned(dict(config), files)
     left = {
         "hosts": {
-            host.name: at_birth(None, "42", told_to(plan, host, digests(plan)[host.name])).as_output()
-            for host in plan.hosts
+            name: what_it_knows(None, "42", told, delivered=False).as_output() for name, told in now(plan).items()
         },
         "devices": {device.name: addresses_of(device) for device in plan.devices},
     }
     return read_standing(json.loads(json.dumps(left)))
 
 
-def words(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def words(before: Mapping[str, Any], after: Mapping[str, Any], files: dict[str, str | None] | None = None) -> list[str]:
     """Return what is said when one stack file becomes another."""
-    plan = planned(dict(after))
+    plan, stands = planned(dict(after), files), standing(before)
     servers = {host.name: f"{host.name}-server" for host in plan.hosts}
-    return list(tell_changes(plan, standing(before), digests(plan), servers))
+    reached = {step.host for step in plan_rollout(plan, stands)}
+    return list(tell_changes(plan, stands, now(plan), servers, reached))
 
 
 def test_nothing_is_said_of_a_plan_that_stands() -> None:
     """The same stack file again, and one that was never deployed, have no words."""
     assert words(SMALLEST, SMALLEST) == []
     plan = planned()
-    assert tell_changes(plan, Standing(), digests(plan), {}) == ()
+    assert tell_changes(plan, Standing(), now(plan), {}, ()) == ()
 
 
 def test_another_slot_of_an_origin_is_another_address_inside() -> None:
@@ -182,13 +190,17 @@ def test_of_many_servers_the_first_are_spelt_out() -> None:
     assert ", and so on for 7 more; what is on their disks goes with them" in told[1]
 
 
-def test_a_server_keeps_what_it_was_told_until_another_one_stands() -> None:
-    """Planning a hundred times changes nothing that a running server knows."""
+def test_a_server_keeps_what_it_was_told_until_it_is_told_more_or_another_one_stands() -> None:
+    """Planning a hundred times changes nothing that a running server knows; what only a birth takes stays the birth's."""
     plan = planned()
-    born = at_birth(None, "42", told_to(plan, plan.origins[0], "then"))
-    now = told_to(plan, plan.origins[0], "now")
-    assert at_birth(born, "42", now) == born
-    assert (at_birth(born, "43", now).digest, at_birth(born, "43", now).server) == ("now", "43")
+    born = what_it_knows(None, "42", told_to(plan, plan.origins[0], "then", "born"), delivered=False)
+    later = told_to(plan, plan.origins[0], "now", "later")
+    assert what_it_knows(born, "42", later, delivered=False) == born
+    delivered = what_it_knows(born, "42", later, delivered=True)
+    assert (delivered.digest, delivered.birth, delivered.server) == ("now", "born", "42")
+    for way in (True, False):
+        fresh = what_it_knows(born, "43", later, delivered=way)
+        assert (fresh.digest, fresh.birth, fresh.server) == ("now", "later", "43")
 
 
 def test_words_stay_until_the_servers_are_replaced() -> None:
@@ -199,8 +211,51 @@ def test_words_stay_until_the_servers_are_replaced() -> None:
         network=("10.0.0.0/16", "fda1:553b:6464::/48"),
         addresses=("10.0.0.2", "fda1:553b:6464::2"),
         shields=("falkenstein",),
-        digest=digests(planned())["press"],
+        digest=now(planned())["press"].digest,
+        birth="setup None",
+        accepts=("tcp/22", "tcp/8080", "tcp/8443"),
+        delivery=False,
     )
+    assert standing(changed(**OPEN)).hosts["press"].delivery
+
+
+def test_what_an_older_version_wrote_was_told_to_nobody_who_answers() -> None:
+    """Its servers have no program that takes a change, so they are replaced as before."""
+    left = now(planned(changed(**OPEN)))["press"].as_output()
+    told = {key: value for key, value in left.items() if key not in {"birth", "accepts", "delivery"}}
+    assert not read_standing({"hosts": {"press": told}}).hosts["press"].delivery
+    assert read_standing({"hosts": {"press": left}}).hosts["press"].delivery
+
+
+def test_hosts_that_delivery_reaches_are_told_and_not_replaced() -> None:
+    """The same change, once with a way in and once without: the words name what happens to the running servers."""
+    after = changed(origins__press__services__extra={"port": 9000}, **OPEN)
+    assert words(changed(**OPEN), after) == [TOLD.format("press")]
+    closed = changed(origins__press__services__extra={"port": 9000})
+    assert words(SMALLEST, closed) == [replace("press")]
+
+
+def test_a_way_in_reaches_a_running_host_by_replacement() -> None:
+    """Who was told to answer nobody can't be told by SSH to answer somebody."""
+    assert words(SMALLEST, changed(**OPEN)) == [replace("falkenstein", "press")]
+
+
+def test_a_setup_is_for_a_new_server_even_where_delivery_reaches() -> None:
+    """Delivery brings the rest; what runs at birth alone needs another birth."""
+    after = changed(origins__press__setup="press.yaml", **OPEN)
+    told = words(changed(**OPEN), after, {"press.yaml": SETUP})
+    assert told[0] == TOLD.format("press")
+    assert told[1].startswith(
+        "press: what only a new server takes (packages and its own setup) is not what this plan says"
+    )
+    assert len(told) == 2
+
+
+def test_a_second_shield_comes_without_anybody_being_cut_off() -> None:
+    """Both shields and the origin are told while they run; visitors notice nothing."""
+    told = words(two("falkenstein", **OPEN, **OPEN2), two("ashburn", "falkenstein", **OPEN, **OPEN2))
+    assert told[-1] == TOLD.format("ashburn, press")
+    assert not [line for line in told if "no answer" in line]
 
 
 @pytest.mark.parametrize(

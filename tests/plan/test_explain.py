@@ -22,6 +22,7 @@ def test_an_origin_says_who_reaches_it_and_that_nobody_else_does() -> None:
         "falkenstein on udp 51820, 52400 (its tunnel)",
         "replica on udp 51820, 52400 (its tunnel)",
         "nobody else from the Internet",
+        "nobody by delivery: it changes by replacement only",
         "press on tcp 5432 (db/pg)",
         "falkenstein on tcp 22 (db/ssh)",
     ]
@@ -108,7 +109,12 @@ def test_devices_that_dial_from_anywhere_are_named() -> None:
 def test_ssh_names_the_key_that_opens_or_closes_it(values: dict[str, object], text: str, because: str) -> None:
     """The shield's own choice, the break-glass key's networks, or nothing at all."""
     found = [one for one in explain(planned(changed(**values)), "falkenstein") if "SSH" in one.text]
-    assert found == [Statement(topic="reached by", text=text, because=because)]
+    told = Statement(
+        topic="reached by",
+        text="whoever deploys, by SSH: for its next configuration and nothing else",
+        because=because,
+    )
+    assert found == [Statement(topic="reached by", text=text, because=because), *([told] if values else [])]
 
 
 def test_every_statement_has_a_key_or_says_that_none_can() -> None:

@@ -13,8 +13,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 from cloud_init import Material, render_bundle, render_user_data
+from cloud_init.delivered import BIRTH_PATH
 from cloud_init.device import render_device
 from cloud_init.material import _stand_in
+from cloud_init.program import PROGRAM_PATH, SEED, render_program
 from cloud_init.user_data import MAX_USER_DATA_BYTES
 from plan import StackError, check, load, make_plan
 from plan.model.refs import Ref
@@ -81,8 +83,12 @@ def arrives(host: Host) -> None:
     assert len(packed) <= MAX_USER_DATA_BYTES
     said = yaml.load(gzip.decompress(base64.b64decode(packed)).decode(), Loader=FAST)  # noqa: S506 - CSafeLoader, or SafeLoader
     bundle = render_bundle(host, MATERIAL)
-    assert [(one["path"], one["content"]) for one in said["write_files"]] == [(f.path, f.content) for f in bundle.files]
-    assert said.get("ssh_authorized_keys") == ([host.break_glass_key] if host.break_glass_key else None)
+    program = {PROGRAM_PATH: {render_program(), render_program(SEED)}}  # the whole, or what has room
+    *told, birth = said["write_files"]
+    assert birth["path"] == BIRTH_PATH
+    assert [one["path"] for one in told] == [f.path for f in bundle.files]
+    assert all(one["content"] in program.get(f.path, {f.content}) for one, f in zip(told, bundle.files, strict=True))
+    assert "ssh_authorized_keys" not in said  # root's keys are a file of the bundle's
 
 
 def _meant(text: str) -> list[str]:

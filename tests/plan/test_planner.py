@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NET = IPv4Network("10.0.0.0/16")
 NOBODY = "farshore:parties: who holds state, ci, dns, ca is unknown; nothing judges them"
 NET6 = IPv6Network("fd12:3456:789a::/48")
-CLOSED = "farshore:shields.falkenstein.ssh: SSH answers nowhere; this host changes by replacement only"
+CLOSED = "farshore:shields.falkenstein.ssh: SSH answers nowhere; this host changes by replacement only, and so does press behind it"
 
 
 def two_by_two() -> Plan:

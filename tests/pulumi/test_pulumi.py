@@ -14,7 +14,7 @@ import pytest
 
 from tests.engine.vectors import SCENARIOS, VECTORS, expected, load, recorder
 from tests.first_light.deployed import ROOT
-from tests.labs import cloud_alone
+from tests.labs import cloud_alone, unreached_stack_file
 from tools.workspace import STAND_IN, Workspace
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_the_program_deploys_with_it_and_either_engine_reads_the_others_state(
     """The unmodified program, two accounts, the real plugins: up, nothing to change for either engine, destroy."""
     work = Workspace(folder=tmp_path / "pulumi", stack="real", endpoint=cloud.endpoint)
     assert work.engine == pulumi
-    work.prepare(ROOT / "Pulumi.lab.yaml", cloud.tokens)
+    work.prepare(unreached_stack_file(tmp_path), cloud.tokens)
     where = ["--stack", "real", "--config-file", str(work.stack_file), "--non-interactive"]
     assert "26 to create" in work.run(["preview", *where]).replace("+ ", "")
     work.run(["up", "--yes", "--skip-preview", *where])

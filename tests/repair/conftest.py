@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.labs import cloud_alone
-from tests.repair.standing import ROOT, STACK, Standing
+from tests.labs import cloud_alone, unreached_stack_file
+from tests.repair.standing import STACK, Standing
 from tools.workspace import STAND_IN, Workspace
 
 if TYPE_CHECKING:
@@ -41,5 +41,5 @@ def prepared(lab: Lab, folder: Path, engine: str) -> Standing:
     """Return a stack that was made, and nothing in it yet."""
     work = Workspace(folder=folder / "pulumi", stack=STACK, endpoint=lab.endpoint)
     work.__dict__["engine"] = engine  # what is cached: which of two there are is the test's to say
-    work.prepare(ROOT / "Pulumi.lab.yaml", lab.tokens)
+    work.prepare(unreached_stack_file(folder), lab.tokens)
     return Standing(cloud=lab, work=work, engine=engine)

@@ -1,0 +1,27 @@
+"""Waiting for a host's birth to be over: whoever connects in its first minutes comes too early."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cloud_init.host.faults import Refused
+
+BORN = "/var/lib/farshore/born"
+BIRTH_OVER = "/run/cloud-init/result.json"
+BIRTH_WITHIN_S = 600.0
+
+
+def await_birth(within_s: float) -> int:
+    """Return once a boot, and with it the birth, is over: at once, save in a host's first minutes.
+
+    Raises:
+        Refused: Its birth is over, or takes too long, and it is not.
+    """
+    until = time.monotonic() + within_s
+    while time.monotonic() < until and not os.path.exists(BIRTH_OVER):
+        time.sleep(0.2)
+    if not os.path.exists(BORN):
+        said = "birth: not finished, allowed: finished"
+        raise Refused([f"{said}; see /var/log/cloud-init-output.log on this host, or replace its server"])
+    return 0

@@ -1,0 +1,167 @@
+"""A WireGuard interface as its file says, which is also what the next boot makes of it.
+
+Pure. The file is the only source: what is done to a running interface is what a boot would do. Anything in it that
+the program does not know is refused, for it could not be done to a running interface.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+
+from cloud_init.host.faults import Refused
+
+_CONF = re.compile(r"/etc/wireguard/([a-z0-9]{1,15})\.conf")
+_POST_KEY = re.compile(r"wg set %i private-key (/etc/farshore/keys/[\w.-]+)")
+_POST_PSK = re.compile(r"wg set %i peer ([A-Za-z0-9+/]{43}=) preshared-key (/etc/farshore/keys/[\w.-]+)")
+_POST_ROUTE = re.compile(r"ip -[46] route replace (\S+) dev %i src (\S+)(?: mtu (\d+))?")
+_POST_START = re.compile(r"systemctl start --no-block farshore-resolve\.service")
+_PUBLIC = re.compile(r"[A-Za-z0-9+/]{43}=")
+_ENDPOINT = re.compile(r"(\[[0-9a-f:]+\]|[0-9.]+):(\d{1,5})")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One [Peer], with the file of the key that is shared with it; `keepalive_s` 0 is none."""
+
+    name: str
+    public_key: str
+    psk_path: str = ""
+    allowed_ips: tuple[str, ...] = ()
+    endpoint: str = field(default="", repr=False)
+    keepalive_s: int = 0
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One interface; routes are destination -> (source, MTU, 0 for the interface's)."""
+
+    name: str
+    addresses: tuple[str, ...]
+    listen_port: int
+    mtu_bytes: int
+    key_path: str
+    routes: dict[str, tuple[str, int]]
+    peers: tuple[Peer, ...]
+
+
+def interfaces_of(files: dict[str, tuple[int, str]]) -> dict[str, Interface]:
+    """Return the interfaces of a host by their names.
+
+    Raises:
+        Refused: With the first line of each file that the program does not know.
+    """
+    found: dict[str, Interface] = {}
+    faults: list[str] = []
+    for path, (_, content) in files.items():
+        named = _CONF.fullmatch(path)
+        if named:
+            try:
+                found[named[1]] = parse_interface(named[1], content)
+            except Refused as refused:
+                faults += [f"{path}: {fault}" for fault in refused.faults]
+    if faults:
+        raise Refused(faults)
+    return found
+
+
+def parse_interface(name: str, text: str) -> Interface:
+    """Return one interface from the text of its file.
+
+    Raises:
+        Refused: With the number of the first line that the program does not know.
+    """
+    own: dict[str, str] = {}
+    routes: dict[str, tuple[str, int]] = {}
+    psks: dict[str, str] = {}
+    peers: list[dict[str, str]] = []
+    comment, key_path, inside = "", "", own
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("#"):
+            comment = line[1:].split(":")[0].strip()
+        elif line == "[Peer]":
+            inside = {"name": comment}
+            peers.append(inside)
+        elif line and line != "[Interface]":
+            key, _, value = (part.strip() for part in line.partition("="))
+            if key == "PostUp":
+                own_key, psk, route = (form.fullmatch(value) for form in (_POST_KEY, _POST_PSK, _POST_ROUTE))
+                if own_key:
+                    key_path = own_key[1]
+                elif psk:
+                    psks[psk[1]] = psk[2]
+                elif route:
+                    routes[network(route[1])] = (route[2], int(route[3] or 0))
+                elif not _POST_START.fullmatch(value):
+                    raise _unknown(number)
+            elif not _known(key, value, own=inside is own) or key in inside:
+                raise _unknown(number)
+            else:
+                inside[key] = value
+    if not {"Address", "ListenPort", "MTU"} <= set(own) or not key_path or any("PublicKey" not in one for one in peers):
+        raise Refused(["a part is missing, allowed: a whole interface; send what was rendered"])
+    return Interface(
+        name=name,
+        addresses=tuple(network(one) for one in _split(own["Address"])),
+        listen_port=int(own["ListenPort"]),
+        mtu_bytes=int(own["MTU"]),
+        key_path=key_path,
+        routes=routes,
+        peers=tuple(
+            Peer(
+                name=one["name"],
+                public_key=one["PublicKey"],
+                psk_path=psks.get(one["PublicKey"], ""),
+                allowed_ips=tuple(network(allowed) for allowed in _split(one.get("AllowedIPs", ""))),
+                endpoint=one.get("Endpoint", ""),
+                keepalive_s=int(one.get("PersistentKeepalive", "0")),
+            )
+            for one in peers
+        ),
+    )
+
+
+def without_peers(text: str, keys: frozenset[str]) -> str:
+    """Return an interface's file without the peers of these public keys, and without what is said of them above."""
+    head, *sections = text.split("\n\n")
+    lines = [line for line in head.split("\n") if not any(f" {key} " in line for key in keys)]
+    kept = [section for section in sections if not any(f"PublicKey = {key}" in section for key in keys)]
+    return "\n\n".join(["\n".join(lines), *kept]).rstrip("\n") + "\n"
+
+
+def network(text: str) -> str:
+    """Return an address or network as `ip` and `wg` print it: a single address without its length."""
+    whole = ipaddress.ip_network(text, strict=False)
+    return str(whole.network_address if whole.prefixlen == whole.max_prefixlen else whole)
+
+
+def _unknown(number: int) -> Refused:
+    return Refused([f"line {number}: nothing that the program knows, allowed: what Farshore renders; send that"])
+
+
+def _known(key: str, value: str, *, own: bool) -> bool:
+    """Tell whether a line says something that the program can do, in its right form."""
+    if own:
+        if key == "Table":
+            return value == "off"
+        return (key in {"ListenPort", "MTU"} and value.isdecimal() and int(value) < 65536) or (
+            key == "Address" and _are_networks(value)
+        )
+    return (
+        (key == "PublicKey" and bool(_PUBLIC.fullmatch(value)))
+        or (key == "AllowedIPs" and _are_networks(value))
+        or (key == "Endpoint" and bool(_ENDPOINT.fullmatch(value)))
+        or (key == "PersistentKeepalive" and value.isdecimal() and int(value) < 65536)
+    )
+
+
+def _are_networks(value: str) -> bool:
+    try:
+        return bool([network(one) for one in _split(value)])
+    except ValueError:
+        return False
+
+
+def _split(value: str) -> list[str]:
+    return [one.strip() for one in value.split(",") if one.strip()]

@@ -1,0 +1,85 @@
+"""Proof that a host does its work: every tunnel with a packet of full size, every unit, the firewall's table."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cloud_init.host.commands import Command, Deadline, ask, run
+from cloud_init.host.durable import read_json
+from cloud_init.host.interface import Interface, Peer, interfaces_of
+from cloud_init.host.journal import paths_of, read_disk, read_record
+from cloud_init.host.live import read_interfaces, read_units
+from cloud_init.host.places import MARKER, NAMED_ENDPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROVE_WITHIN_S = 60.0
+_OVERHEAD = {4: 28, 6: 48}  # headers of IP and ICMP around a ping's data
+
+
+def prove() -> int:
+    """Prove what can be proven, a line each; the exit code is 1 where something fails."""
+    deadline = Deadline(PROVE_WITHIN_S)
+    record = read_json(MARKER) or read_record()
+    files = read_disk(paths_of(record))
+    failed = 0
+    for what, fault in (
+        *_prove_tunnels(files, deadline),
+        *_prove_units(record.get("units", []), deadline),
+        *_prove_table(deadline),
+    ):
+        print(f"{'FAILS' if fault else 'ok   '} {what}" + (f": {fault}" if fault else ""))
+        failed += bool(fault)
+    return 1 if failed else 0
+
+
+def is_expected(peer: Peer, named: str) -> bool:
+    """Tell whether a peer has to be there: a host shares a key with us or is dialled; a device comes and goes."""
+    return bool(peer.psk_path or peer.endpoint or f" {peer.public_key} " in named)
+
+
+def inner_addresses(peer: Peer) -> list[str]:
+    """Return a peer's own tunnel addresses: the first of each family that is a single one."""
+    single = [one for one in peer.allowed_ips if "/" not in one]
+    return [*[one for one in single if ":" not in one][:1], *[one for one in single if ":" in one][:1]]
+
+
+def _prove_tunnels(files: dict[str, tuple[int, str]], deadline: Deadline) -> Iterator[tuple[str, str]]:
+    named = files.get(NAMED_ENDPOINTS, (0, ""))[1]
+    for interface in interfaces_of(files).values():
+        for peer in interface.peers:
+            if is_expected(peer, named):
+                for address in inner_addresses(peer):
+                    yield f"tunnel {interface.name} to {peer.name}, {address}", _ping(interface, address, deadline)
+                yield f"handshake {interface.name} with {peer.name}", _handshake(interface, peer, deadline)
+
+
+def _ping(interface: Interface, address: str, deadline: Deadline) -> str:
+    """Return why no packet of full size comes back, in one piece; a first handshake may be repeated after 5 s."""
+    size = str(interface.mtu_bytes - _OVERHEAD[6 if ":" in address else 4])
+    words = ("ping", "-n", "-q", "-c", "1", "-W", "1", "-M", "do", "-I", interface.name)
+    until = Deadline(min(12.0, deadline.left_s(12.0)))
+    while until.left_s(1.0) > 0:
+        if run(Command("", (*words, "-s", size, address), within_s=5), deadline).code == 0:
+            return ""
+        time.sleep(until.left_s(0.2))
+    small = run(Command("", (*words, "-s", "8", address), within_s=5), deadline).code == 0
+    return f"packets of {interface.mtu_bytes} bytes are lost, small ones are not" if small else "no answer"
+
+
+def _handshake(interface: Interface, peer: Peer, deadline: Deadline) -> str:
+    live = read_interfaces(deadline).get(interface.name)
+    runs = live.peers.get(peer.public_key) if live else None
+    return "" if runs and runs.handshake_s else "none yet"
+
+
+def _prove_units(units: list[str], deadline: Deadline) -> Iterator[tuple[str, str]]:
+    for unit, (_, active) in read_units(units, deadline).items():
+        yield f"unit {unit}", "" if active == "active" else active or "not there"
+
+
+def _prove_table(deadline: Deadline) -> Iterator[tuple[str, str]]:
+    there = "chain input" in ask(("nft", "-t", "list", "table", "inet", "farshore"), deadline)
+    yield "firewall: table inet farshore", "" if there else "not there"

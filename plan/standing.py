@@ -1,0 +1,139 @@
+"""What stands: what each running server was told, as the last run left it in the stack's outputs.
+
+Pure. A running server keeps what it was told until it is told more over SSH, or replaced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from plan.delivery import accepted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from plan.model import Device, Host, Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a server was told, as far as it is no secret and a person may ask for it.
+
+    Args:
+        server: The provider's number of it; empty for the next one.
+        slot: The host's number.
+        network: The tunnel network, in IPv4 and IPv6.
+        addresses: Its own in there.
+        shields: That it stands behind (an origin's).
+        digest: Of everything that it was told but keys and public addresses.
+        birth: Of the part of it that only a new server takes: packages, and the host's own setup.
+        accepts: Ports that it accepts inside its tunnels.
+        delivery: It was told to let delivery in, so that it can be told more while it runs.
+    """
+
+    server: str
+    slot: int
+    network: tuple[str, str]
+    addresses: tuple[str, str]
+    shields: tuple[str, ...]
+    digest: str
+    birth: str
+    accepts: tuple[str, ...]
+    delivery: bool
+
+    def as_output(self) -> dict[str, Any]:
+        """Return the same as a stack's outputs hold it, and `read_standing` reads it."""
+        return {
+            "server": self.server,
+            "slot": self.slot,
+            "network": list(self.network),
+            "addresses": list(self.addresses),
+            "shields": list(self.shields),
+            "digest": self.digest,
+            "birth": self.birth,
+            "accepts": list(self.accepts),
+            "delivery": self.delivery,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What stands: servers by the names of their hosts, and the tunnel addresses of devices at each shield."""
+
+    hosts: Mapping[str, Told] = field(default_factory=dict)
+    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
+    """Return what a host is told today.
+
+    Args:
+        plan: Of the host.
+        host: One of it.
+        digest: Of everything but keys and public addresses.
+        birth: Of the part that only a new server takes.
+    """
+    return Told(
+        server="",
+        slot=host.slot,
+        network=(str(plan.network), str(plan.network6)),
+        addresses=(str(host.address), str(host.address6)),
+        shields=tuple(sorted(host.shields)),
+        digest=digest,
+        birth=birth,
+        accepts=accepted(host),
+        delivery=host.way is not None,
+    )
+
+
+def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: bool) -> Told:
+    """Return what one server has been told after a run.
+
+    Args:
+        before: What is known of the host's last server.
+        server: The provider's number of the one that stands now.
+        now: From `told_to`.
+        delivered: This run has told it over SSH, if it is not a new one.
+    """
+    if before is None or before.server != server:
+        return replace(now, server=server)
+    return replace(now, server=server, birth=before.birth) if delivered else before
+
+
+def addresses_of(device: Device) -> dict[str, str]:
+    """Return a device's tunnel address at each shield."""
+    return {tunnel.shield: str(tunnel.addresses[0].ip) for tunnel in device.tunnels}
+
+
+def read_standing(output: object) -> Standing:
+    """Return what the last run wrote into the stack's outputs; what is missing or strange is nothing."""
+    hosts, devices = (_mapping(_mapping(output).get(key)) for key in ("hosts", "devices"))
+    known = {name: _told(_mapping(said)) for name, said in hosts.items()}
+    return Standing(
+        hosts={name: told for name, told in known.items() if told is not None},
+        devices={name: {at: str(own) for at, own in _mapping(said).items()} for name, said in devices.items()},
+    )
+
+
+def _told(said: Mapping[str, Any]) -> Told | None:
+    """Return what one host was told, None if it is not all there."""
+    try:
+        return Told(
+            server=str(said["server"]),
+            slot=int(said["slot"]),
+            network=(str(said["network"][0]), str(said["network"][1])),
+            addresses=(str(said["addresses"][0]), str(said["addresses"][1])),
+            shields=tuple(map(str, said["shields"])),
+            digest=str(said["digest"]),
+            # What a version wrote that could not deliver: its servers answer nobody.
+            birth=str(said.get("birth", said["digest"])),
+            accepts=tuple(map(str, said.get("accepts", ()))),
+            delivery=said.get("delivery") is True,
+        )
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,97 @@
+"""The program is one file of plain Python, the same on every machine."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import gzip
+import symtable
+
+import pytest
+
+from cloud_init.program import MODULES, SEED, JoinError, join_modules, render_program
+
+BOTH = pytest.mark.parametrize("modules", [MODULES, SEED], ids=["whole", "seed"])
+
+
+@BOTH
+def test_it_is_python_with_every_name_that_it_uses(modules: tuple[str, ...]) -> None:
+    """It compiles for Debian 12's Python, and no name at its top is missing after the modules were joined."""
+    text = render_program(modules)
+    ast.parse(text, feature_version=(3, 11))
+    table = symtable.symtable(text, "farshore-host", "exec")
+    known = set(table.get_identifiers()) | set(dir(builtins)) | {"__name__"}
+
+    def unknown(scope: symtable.SymbolTable) -> set[str]:
+        found = {name.get_name() for name in scope.get_symbols() if name.is_global() and name.is_referenced()}
+        return (found - known).union(*(unknown(child) for child in scope.get_children()))
+
+    assert unknown(table) == set()
+
+
+@BOTH
+def test_it_needs_nothing_but_the_standard_library(modules: tuple[str, ...]) -> None:
+    """No import of the product's is left."""
+    text = render_program(modules)
+    assert "cloud_init." not in text
+    assert '"""' not in text
+    assert text.startswith("#!/usr/bin/python3 -IB\n")
+
+
+def test_it_does_not_grow_unseen() -> None:
+    """Packed as in user data it leaves room for a deployment's usual hosts; the seed for the largest."""
+    sizes = {
+        name: len(gzip.compress(render_program(modules).encode()))
+        for name, modules in (("whole", MODULES), ("seed", SEED))
+    }
+    assert sizes["whole"] < 17_000
+    assert sizes["seed"] < 4_900
+
+
+def test_it_is_as_it_was_written_but_for_what_nobody_runs() -> None:
+    """Docstrings, comments and annotations go; strings that hold such marks stay."""
+    source = '''"""Duty."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from cloud_init.host.faults import (
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "# no comment"  # a comment
+
+
+def first(one: Sequence[str], *more: Any, two: str = "-> x") -> dict[str, Any]:
+    """Do it."""
+    if one:
+        return {"a": f"""{os.name}  {{x}}"""}
+    return {}
+'''
+    assert join_modules({"a": source}).split("\n", 2)[2] == (
+        "from __future__ import annotations\n"
+        "from typing import Any\n"
+        "import os\n"
+        'NAME = "# no comment"\n'
+        'def first(one, *more, two: str = "-> x"):\n'.replace("two: str =", "two =")
+        + " if one:\n"
+        '  return {"a": f"""{os.name}  {{x}}"""}\n'
+        " return {}\n"
+    )
+
+
+def test_a_name_of_two_modules_is_refused() -> None:
+    """They share one namespace: the second would take the first one's place."""
+    with pytest.raises(JoinError, match=r"^cloud_init/host/b\.py: _x, which another module has as well$"):
+        join_modules({"a": "_x = 1\n", "b": "def _x():\n    return 2\n"})
+
+
+def test_an_import_that_would_stay_is_refused() -> None:
+    """Only `from cloud_init.host.… import …` is taken out."""
+    with pytest.raises(JoinError, match="an import of its own room of another form"):
+        join_modules({"a": "import cloud_init.host.faults\n"})
