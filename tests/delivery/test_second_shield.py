@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.delivery.standing import Live
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]  # a third machine is born
 NUREMBERG = {"slot": 1, "account": "edge", "location": "nbg1", "ssh": ["192.0.2.20/32"]}
 
 
