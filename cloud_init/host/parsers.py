@@ -52,6 +52,7 @@ def _parsers(writes: Sequence[str]) -> Iterator[tuple[str, Command]]:
         elif path == HAPROXY:
             yield path, Command("", ("haproxy", "-c", "-f", staged))
         elif path.startswith(SSHD_FOLDER):
+            os.makedirs("/run/sshd", 0o755, exist_ok=True)  # Ubuntu's sshd, started by a socket, has it from then on
             yield path, Command("", ("/usr/sbin/sshd", "-t", "-f", staged))
     units = dict.fromkeys(
         path[len(UNITS) :].split("/")[0].removesuffix(".d") for path in writes if path[: len(UNITS)] == UNITS
