@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROVE_WITHIN_S = 60.0
+_UNITS_WITHIN_S = 15.0
+_COMING = {"activating", "reloading"}
 _OVERHEAD = {4: 28, 6: 48}  # headers of IP and ICMP around a ping's data
 
 
@@ -76,7 +78,13 @@ def _handshake(interface: Interface, peer: Peer, deadline: Deadline) -> str:
 
 
 def _prove_units(units: list[str], deadline: Deadline) -> Iterator[tuple[str, str]]:
-    for unit, (_, active) in read_units(units, deadline).items():
+    """Yield units with what they are instead of active; one that is coming, as a proxy that reloads, is waited for."""
+    until = Deadline(min(_UNITS_WITHIN_S, deadline.left_s(_UNITS_WITHIN_S)))
+    found = read_units(units, deadline)
+    while _COMING & {active for _, active in found.values()} and until.left_s(1.0) > 0:
+        time.sleep(until.left_s(0.1))
+        found = read_units(units, deadline)
+    for unit, (_, active) in found.items():
         yield f"unit {unit}", "" if active == "active" else active or "not there"
 
 

@@ -266,7 +266,7 @@ def test_of_many_at_once_one_is_at_it_and_the_host_is_whole(shield: MachineSpot,
     [
         (TABLE, ("policy drop", "policy dorp"), r"/etc/farshore/farshore.nft: nft refuses line \d+"),
         (HAPROXY, ("mode http", "mode htpp"), r"/etc/haproxy/haproxy.cfg: haproxy refuses it: .*htpp"),
-        (SSHD, ("LoginGraceTime 20", "LoginGraceTime soon"), r"/etc/ssh/sshd_config.d/10-farshore.conf: sshd refuses it: .* line 13: invalid time value"),
+        (SSHD, ("LoginGraceTime 20", "LoginGraceTime soon"), r"/etc/ssh/sshd_config.d/10-farshore.conf: sshd refuses it: .* line \d+: invalid time value"),
         (CONF, ("Table = off", "PostUp = reboot"), r"/etc/wireguard/fs0.conf: line 5: nothing that the program knows"),
         (
             "/etc/systemd/system/farshore-nftables.service", ("ExecReload=/usr", "ExecReload=usr"),
