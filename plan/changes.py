@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from plan.addresses import ANYWHERE
+from plan.delivery import who_can_be_told
 from plan.faults import choices
 from plan.standing import addresses_of
 
@@ -31,17 +32,19 @@ class _Stale:
         told: What its server knows.
         now: What the plan says.
         reached: This run tells it, over SSH.
+        held: It could, and the stack file says that nobody is told.
     """
 
     host: Host
     told: Told
     now: Told
     reached: bool
+    held: bool
 
     @property
     def waits(self) -> bool:
         """Tell whether it has to be replaced before all of the plan holds."""
-        return not self.reached or self.told.birth != self.now.birth
+        return not (self.reached or self.held) or self.told.birth != self.now.birth
 
 
 def tell_changes(
@@ -56,8 +59,9 @@ def tell_changes(
         servers: Pulumi's name of each host's server, by the host's.
         reached: Hosts that are told over SSH.
     """
+    held = {step.host for step in who_can_be_told(plan, standing)} - set(reached)
     stale = [
-        _Stale(host, told, now[host.name], reached=host.name in reached)
+        _Stale(host, told, now[host.name], reached=host.name in reached, held=host.name in held)
         for host in plan.hosts
         if (told := standing.hosts.get(host.name)) is not None
         if (told.digest, told.birth) != (now[host.name].digest, now[host.name].birth)
@@ -69,6 +73,7 @@ def tell_changes(
         *(line for one in stale for line in _moved(one, domains)),
         *_devices(plan, standing),
         *_delivered(stale),
+        *_held(stale),
         *_replacements([one for one in stale if one.waits], servers),
         *_visitors(plan, stale, domains),
     )
@@ -141,6 +146,16 @@ def _delivered(stale: Sequence[_Stale]) -> Iterator[str]:
         yield f"{choices(names)}: {how}"
 
 
+def _held(stale: Sequence[_Stale]) -> Iterator[str]:
+    """Tell which servers would be told the change, if anybody were."""
+    names = [one.host.name for one in stale if one.held and one.told.digest != one.now.digest]
+    if names:
+        how = (
+            "told nothing while farshore:delivery is none; say ssh, and run `pulumi up` from a network that they answer"
+        )
+        yield f"{choices(names)}: {how}"
+
+
 def _replacements(stale: Sequence[_Stale], servers: Mapping[str, str]) -> Iterator[str]:
     """Tell which servers have to be replaced for the plan to hold."""
     if not stale:
@@ -150,7 +165,7 @@ def _replacements(stale: Sequence[_Stale], servers: Mapping[str, str]) -> Iterat
     more = f", and so on for {len(stale) - NAMED} more" if len(stale) > NAMED else ""
     why = (
         "what only a new server takes (packages and its own setup) is not what this plan says"
-        if all(one.reached for one in stale)
+        if all(one.reached or one.held for one in stale)
         else "what they were told is not what this plan says, and delivery does not reach them as they run"
     )
     yield (f"{names}: {why}; replace them together: pulumi up {command}{more}; what is on their disks goes with them")
@@ -168,13 +183,15 @@ def _visitors(plan: Plan, stale: Sequence[_Stale], domains: Mapping[str, list[st
             at_once += domains.get(one.host.name, [])
         elif (was != now and not one.reached) or renumbered & {one.host.name, *now}:
             meanwhile += domains.get(one.host.name, [])
+    held = any(one.held for one in stale)
     if at_once:
         yield (
-            f"visitors of {choices(at_once)}: no answer from this `pulumi up` on until all of these are replaced, for "
-            "the provider's firewall follows at once"
+            f"visitors of {choices(at_once)}: no answer from this `pulumi up` on until all of these are "
+            f"{'told' if held else 'replaced'}, for the provider's firewall follows at once"
         )
     if meanwhile:
-        yield f"visitors of {choices(meanwhile)}: no answer from the first of these replacements until the last"
+        when = "until all of these are told" if held else "from the first of these replacements until the last"
+        yield f"visitors of {choices(meanwhile)}: no answer {when}"
 
 
 def _takes_strangers(host: Host) -> bool:

@@ -53,7 +53,12 @@ def origin_way(shields: Mapping[str, Way | None]) -> Way | None:
 
 
 def plan_rollout(plan: Plan, standing: Standing) -> tuple[Step, ...]:
-    """Return the hosts that are told what the plan says, in the order of their turns.
+    """Return the hosts that are told what the plan says, in the order of their turns; none where it tells nobody."""
+    return who_can_be_told(plan, standing) if plan.delivers else ()
+
+
+def who_can_be_told(plan: Plan, standing: Standing) -> tuple[Step, ...]:
+    """Return the hosts that can be told what the plan says, in the order of their turns.
 
     A host without a server is born with the plan, and is then waited for and told the same. One that runs is left out
     where it was not told to answer delivery, or where its tunnel address changes: it is to be replaced.

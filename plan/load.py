@@ -18,7 +18,7 @@ from plan.lines import find_lines
 from plan.networks import TunnelNetwork, UniqueLocal
 from plan.rules import RULES, Draft
 from plan.spoken import faults_of
-from plan.stack import TOKEN_LENGTH, Addresses, BreakGlass, Domain, Mesh, Secrets, Stack, keys_of, token_fault
+from plan.stack import TOKEN_LENGTH, Addresses, BreakGlass, Delivery, Domain, Mesh, Secrets, Stack, keys_of, token_fault
 from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
@@ -44,10 +44,11 @@ VALUES: Final[dict[str, Any]] = {
     "policy": Policy,
     "addresses": Addresses,
     "break_glass": BreakGlass,
+    "delivery": Delivery,
 }
 KEYS: Final = (
     "network", "network6", "accounts", "secrets", "shields", "origins", "operators", "gateways", "meshes", "domains",
-    "parties", "policy", "addresses", "break_glass",
+    "parties", "policy", "addresses", "break_glass", "delivery",
 )  # fmt: skip
 DEEPEST: Final = 32  # levels of mappings and lists; the models need ten
 M = TypeVar("M", bound=BaseModel)

@@ -66,6 +66,7 @@ class _Planner:
             separate=self.stack.policy.separate,
             waived=frozenset(waived_pairs(self.stack)),
             addresses_kept=self.stack.addresses == "keep",
+            delivers=self.stack.delivery == "ssh",
             warnings=find_warnings(self.stack, (*shields, *origins), crowded=self.crowded),
         )
 

@@ -31,6 +31,7 @@ def find_warnings(stack: Stack, hosts: Sequence[Host], *, crowded: Mapping[str, 
     return (
         *_newer(stack),
         *_closed(hosts),
+        *_untold(stack, hosts),
         *_crowded(crowded),
         *_ending(stack),
         *tell_places(stack),
@@ -70,6 +71,12 @@ def _closed(hosts: Sequence[Host]) -> Iterator[str]:
         )
         others = f", and so {'does' if len(cut) == 1 else 'do'} {choices(cut)} behind it" if cut else ""
         yield f"{host.key}.ssh: {why}; this host changes by replacement only{others}"
+
+
+def _untold(stack: Stack, hosts: Sequence[Host]) -> Iterator[str]:
+    """Warn of a deployment that tells nobody."""
+    if stack.delivery == "none" and any(host.way is not None for host in hosts):
+        yield "farshore:delivery: none; no running host is told a change, each stays what it is until this is ssh again"
 
 
 def _crowded(crowded: Mapping[str, str]) -> Iterator[str]:

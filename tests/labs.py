@@ -46,7 +46,7 @@ def cloud_alone(letters: str, folder: Path, *, accounts: Sequence[str] = ("edge"
 
 
 def unreached_stack_file(folder: Path) -> Path:
-    """Write the lab's stack file without a way for delivery: a cloud without machines has nobody who answers.
+    """Write the lab's stack file with nobody who is told anything: a cloud without machines has nobody who answers.
 
     Args:
         folder: For the copy.
@@ -55,7 +55,7 @@ def unreached_stack_file(folder: Path) -> Path:
     assert count == 1, "the lab's shield names whom its SSH answers"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "Pulumi.unreached.yaml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text + "  farshore:delivery: none\n", encoding="utf-8")
     return path
 
 

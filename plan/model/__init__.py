@@ -205,6 +205,7 @@ class Plan:
         separate: What must differ between a shield and each origin behind it.
         waived: Pairs of shield and origin, and the rules that they may break.
         addresses_kept: Public addresses are protected against every destroy.
+        delivers: Running hosts are told what it says.
         warnings: What a reader of the preview should know.
     """
 
@@ -220,6 +221,7 @@ class Plan:
     separate: tuple[str, ...]
     waived: frozenset[tuple[str, str, str]]
     addresses_kept: bool
+    delivers: bool
     warnings: tuple[str, ...]
 
     @property

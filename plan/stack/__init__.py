@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TOKEN_LENGTH: Final = 64  # Hetzner's API tokens; the provider refuses any other length
 Addresses = Literal["keep", "release"]
+Delivery = Literal["ssh", "none"]
 
 
 class MeshHost(Strict):
@@ -95,6 +96,8 @@ class Stack(Strict):
         policy: Who may hold what.
         addresses: `keep` protects public addresses against every destroy; `release` gives them back.
         break_glass: The way in for the day when nothing else works.
+        delivery: `ssh` tells running hosts each change; `none` connects to nobody, so that they stay what they are
+            until it is `ssh` again: for an `up` from a network that no host answers.
         psks: Names of the devices that have a preshared key among the secrets.
     """
 
@@ -114,6 +117,7 @@ class Stack(Strict):
     policy: Policy = Policy()
     addresses: Addresses = "keep"
     break_glass: BreakGlass | None = None
+    delivery: Delivery = "ssh"
     psks: frozenset[str] = frozenset()
 
 

@@ -149,6 +149,18 @@ def test_a_host_that_cant_be_told_as_it_runs_gets_no_command() -> None:
     assert len(commands(record(program(standing=opened)))) == 6
 
 
+def test_nobody_gets_a_command_where_the_stack_file_says_so() -> None:
+    """At birth and later; what hosts know stays what it was, so that they are told when it is taken out."""
+    seen: dict[str, Any] = {}
+    assert commands(record(program(delivery="none"))) == []
+    lasting(lambda: program()().apply(seen.update))
+    first = read_standing(seen["standing"])
+    stale = Standing(hosts={name: replace(told, digest="then") for name, told in first.hosts.items()})
+    assert commands(lasting(lambda: program(standing=stale, delivery="none")().apply(seen.update))) == []
+    assert read_standing(seen["standing"]) == stale
+    assert len(commands(lasting(program(standing=stale)))) == 6
+
+
 def test_what_was_confirmed_is_what_a_host_knows() -> None:
     """The outputs say it after a run that told it; of a host that was not told they say what it knew."""
     seen: dict[str, Any] = {}

@@ -70,6 +70,19 @@ def test_a_host_of_whose_bundle_nothing_changes_is_left_alone(live: Live) -> Non
     assert "9418" not in live.says("press", "nft", "list", "table", "inet", "farshore")
 
 
+def test_nobody_is_told_while_the_stack_file_says_so(live: Live) -> None:
+    """No connection is made, and the preview says who waits; taken out again, the next `up` tells it."""
+    before = {name: live.says(name, "journalctl", "-q", "-t", "sshd", "-o", "cat") for name in ("falkenstein", "press")}
+    said = live.changed(operators__laptop=LAPTOP, delivery="none")
+    assert "falkenstein, press: told nothing while farshore:delivery is none" in said
+    for name, log in before.items():
+        assert live.says(name, "journalctl", "-q", "-t", "sshd", "-o", "cat") == log
+    assert KEYS[0] not in live.peers("falkenstein")
+    assert f"falkenstein, press: {TOLD}" in live.changed(delivery=None)
+    assert KEYS[0] in live.peers("falkenstein")
+    live.changed(operators__laptop=None)
+
+
 def test_ports_domains_and_sizes_change_while_visitors_are_answered(live: Live, tmp_path: Path) -> None:
     """A second service port, a domain for it and another MTU, all in one edit."""
     servers, before = live.servers(), live.mtu_bytes("falkenstein")

@@ -72,6 +72,7 @@ class _Builder:
             "network": network,
             "network6": draw(st.sampled_from([None, "fd12:3456:789a::/48"])),
             "addresses": draw(st.sampled_from([None, "keep", "release"])),
+            "delivery": draw(st.sampled_from([None, "ssh", "none"])),
             "break_glass": draw(
                 st.sampled_from(
                     [None, {"public_key": KEY, "sources": ["192.0.2.0/24", "192.0.2.128/25", "2001:db8::/32"]}]

@@ -235,6 +235,22 @@ def test_hosts_that_delivery_reaches_are_told_and_not_replaced() -> None:
     assert words(SMALLEST, closed) == [replace("press")]
 
 
+def test_who_could_be_told_and_is_not_waits_for_it_and_is_not_replaced() -> None:
+    """Said once, with what ends it; who was never told to let delivery in is to be replaced all the same."""
+    after = {"origins__press__services__extra": {"port": 9000}, "delivery": "none"}
+    waits = "press: told nothing while farshore:delivery is none; say ssh, and run `pulumi up` from a network that they answer"
+    assert words(changed(**OPEN), changed(**after, **OPEN)) == [waits]
+    assert words(SMALLEST, changed(**after)) == [replace("press")]
+
+
+def test_visitors_wait_as_long_as_nobody_is_told() -> None:
+    """The provider's firewall follows at once, the hosts do not."""
+    before = two("falkenstein", **OPEN, **OPEN2)
+    told = words(before, two("ashburn", **OPEN, **OPEN2, delivery="none"))
+    assert told[-1] == NOW.replace("replaced", "told")
+    assert not [line for line in words(before, two("ashburn", **OPEN, **OPEN2)) if "told, for" in line]
+
+
 def test_a_way_in_reaches_a_running_host_by_replacement() -> None:
     """Who was told to answer nobody can't be told by SSH to answer somebody."""
     assert words(SMALLEST, changed(**OPEN)) == [replace("falkenstein", "press")]

@@ -11,7 +11,7 @@ import pytest
 from cloud_init import placeholder, render_delivered
 from cloud_init.sshd import render_root_keys
 from plan import check
-from plan.delivery import _in_turn, plan_rollout
+from plan.delivery import _in_turn, plan_rollout, who_can_be_told
 from plan.model.delivery import Step, Way
 from plan.standing import Standing, told_to
 from tests.stacks import changed, planned
@@ -255,3 +255,20 @@ def test_turns_keep_each_pair_and_cut_a_circle_once() -> None:
     assert _in_turn(names, {(name, "shield") for name in names[1:]}) == [*names[1:], "shield"]
     assert _in_turn(names, set()) == names
     assert _in_turn(["a", "b", "c"], {("a", "b"), ("b", "a"), ("c", "a")}) == ["c", "a", "b"]
+
+
+def test_a_stack_file_may_say_that_nobody_is_told() -> None:
+    """Then there is no turn, at birth and later; who could be told stays as it is, and so does what hosts let in."""
+    plan = planned(open_stack(delivery="none"))
+    assert plan_rollout(plan, Standing()) == () == plan_rollout(plan, standing(plan))
+    assert [step.host for step in who_can_be_told(plan, standing(plan))] == ["falkenstein", "press"]
+    assert [host.way for host in plan.hosts] == [host.way for host in planned(open_stack()).hosts]
+    assert list(check(plan)) == []
+
+
+def test_every_preview_warns_that_nobody_is_told() -> None:
+    """Once for the deployment; a stack in which nobody could be told anything has no such warning."""
+    words = "farshore:delivery: none; no running host is told a change, each stays what it is until this is ssh again"
+    assert words in planned(open_stack(delivery="none")).warnings
+    assert words not in planned(open_stack(delivery="ssh")).warnings
+    assert words not in planned(changed(delivery="none")).warnings
