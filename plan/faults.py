@@ -77,7 +77,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 def choices(names: Iterable[str]) -> str:
     """Return names as a list for a person, the first of very many; say so when there is none."""
-    known = list(names)
+    known = [name if len(name) <= MOST_CHARACTERS else f"{name[:MOST_CHARACTERS]}…" for name in names]
     more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
     return ", ".join(known[:MOST_NAMES]) + more or "none is declared"
 

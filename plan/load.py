@@ -22,7 +22,7 @@ from plan.stack import TOKEN_LENGTH, Addresses, BreakGlass, Delivery, Domain, Me
 from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
-from plan.values import CloudConfig, DomainName, Name, is_key
+from plan.values import CloudConfig, DomainName, Name, is_key, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,7 +224,7 @@ class _Reader:
         for account in accounts if readable else ():
             where = f"secrets.tokens.{account}"
             wrong = "nothing" if tokens.get(account) is None else token_fault(tokens[account])
-            if wrong:
+            if wrong and is_name(account):  # one that is to be renamed has no place to put a token at
                 self._fault(
                     where, wrong, f"an API token of {TOKEN_LENGTH} characters",
                     f"pulumi config set --secret --path 'farshore:{where}'",

@@ -48,6 +48,11 @@ def _host_name(name: str) -> str:
     return name
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a text can be a host's or an account's name, reserved or not."""
+    return _NAME.fullmatch(text) is not None
+
+
 def domain_name(name: str) -> str:
     """Return a domain name, or say what one is.
 

@@ -292,3 +292,15 @@ def test_companies_are_compared_when_asked_for() -> None:
     same = changed(policy={"separate": ["company"]}, accounts__vault__company="Hetzner Online GmbH")
     assert refused(same)[0].startswith("farshore:origins.press: company 'Hetzner Online GmbH'")
     loaded(changed(policy={"separate": ["company"]}))
+
+
+def test_a_name_without_end_does_not_fill_the_screen() -> None:
+    """Wherever a message repeats it, one screen line or few are enough; a name that is fine is repeated whole."""
+    endless, fine = "a" * 5000, "b" * 32
+    for name, longest in ((endless, 700), (fine, 400)):
+        said = refused(changed(**{f"accounts__{name}": {"company": "Example hf", "home": "IS"}}))
+        said += refused(
+            changed(shields__falkenstein__account="nobody", **{f"accounts__{name}": {"company": "E", "home": "IS"}})
+        )
+        assert max(map(len, said)) < longest
+        assert any(name in line for line in said) is (name == fine)
