@@ -48,11 +48,14 @@ from cloud_init.systemd import (
 from cloud_init.wireguard import config_path, preshared_key_path, private_key_path, render_wireguard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloud_init.material import Material
-    from plan.model import Host
+    from plan.model import Host, Site
 
 
 IDENTITY_PATH: Final = "/etc/farshore/host"
+DOMAINS_PATH: Final = "/etc/farshore/domains"
 
 
 @dataclass(frozen=True, order=True)
@@ -142,6 +145,7 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         units.append(listeners.TIMER)
     if host.role == "shield":
         files.append(File("/etc/haproxy/haproxy.cfg", "0644", render_haproxy(host.sites, host.address)))
+        files.append(File(DOMAINS_PATH, "0644", render_domains(host.sites)))
         files.append(File("/etc/systemd/system/haproxy.service.d/farshore.conf", "0644", EDGE_DROP_IN))
         packages.append("haproxy")
         units.append("haproxy.service")
@@ -157,6 +161,12 @@ def render_bundle(host: Host, material: Material) -> Bundle:
 def render_identity(host: Host) -> str:
     """Return who a host is, as its own program reads it: JSON."""
     return json.dumps({"host": host.name, "stack": host.stack}) + "\n"
+
+
+def render_domains(sites: Sequence[Site]) -> str:
+    """Return the names that a shield's edge answers and how each is asked, for the proof that it does."""
+    ways = {"none": "http", "passthrough": "tls"}
+    return "".join(f"{ways[site.tls]} {site.domain}\n" for site in sites)
 
 
 def _tunnel_environment(host: Host) -> str:

@@ -14,19 +14,29 @@ import time
 from cloud_init.host.apply import apply, confirm, roll_back
 from cloud_init.host.birth import BIRTH_WITHIN_S, await_birth
 from cloud_init.host.commands import Deadline
+from cloud_init.host.domains import Domain, ask_domain, domains_of
 from cloud_init.host.durable import read_json
 from cloud_init.host.faults import Refused
 from cloud_init.host.interface import interfaces_of
 from cloud_init.host.journal import paths_of, read_disk
 from cloud_init.host.live import read_interfaces
-from cloud_init.host.places import MARKER
-from cloud_init.host.prove import PROVE_WITHIN_S, _ping, _prove_table, _prove_units, inner_addresses, is_expected
+from cloud_init.host.places import DOMAINS, MARKER
+from cloud_init.host.prove import (
+    PROVE_WITHIN_S,
+    _ping,
+    _prove_table,
+    _prove_units,
+    inner_addresses,
+    is_expected,
+    prove_domains,
+)
 from cloud_init.host.status import status
 
 # Confirming follows at once, with ten tries to connect; without it the host is what it was after this.
 DELIVERED_WITHIN_S = 180.0
 # A tunnel with keepalives shakes hands every two minutes.
 FRESH_S = 200
+_ASKED_WITHIN_S = 10.0
 
 
 def serve(words: str) -> int:
@@ -54,10 +64,11 @@ def serve(words: str) -> int:
 def deliver() -> int:
     """Apply the bundle on standard input, and take it back unless what worked before still works."""
     worked = working(Deadline(20))
+    answered = answering(Deadline(_ASKED_WITHIN_S))
     code = apply(DELIVERED_WITHIN_S)
     if code or not read_json(MARKER):
         return code
-    failed = broken(worked, Deadline(PROVE_WITHIN_S))
+    failed = broken(worked, answered, Deadline(PROVE_WITHIN_S))
     if not failed:
         return 0
     print("\n".join(f"FAILS {what}" for what in failed))
@@ -92,8 +103,14 @@ def working(deadline: Deadline) -> set[tuple[str, str]]:
     }
 
 
-def broken(worked: set[tuple[str, str]], deadline: Deadline) -> list[str]:
-    """Return what fails that worked before: tunnels with a packet of full size, units, the firewall's table."""
+def answering(deadline: Deadline) -> set[Domain]:
+    """Return the domains that have an answer from their origins; those that there is no time for count as none."""
+    text = read_disk([DOMAINS]).get(DOMAINS, (0, ""))[1]
+    return {domain for domain in domains_of(text) if not ask_domain(domain, deadline)}
+
+
+def broken(worked: set[tuple[str, str]], answered: set[Domain], deadline: Deadline) -> list[str]:
+    """Return what fails that worked before: tunnels, by a packet of full size, domains, units, the firewall."""
     record = read_json(MARKER)
     files = read_disk(paths_of(record))
     found = [
@@ -103,5 +120,7 @@ def broken(worked: set[tuple[str, str]], deadline: Deadline) -> list[str]:
         if (interface.name, peer.public_key) in worked and is_expected(peer, "")
         for address in inner_addresses(peer)
     ]
+    kept = [domain for domain in domains_of(files.get(DOMAINS, (0, ""))[1]) if domain in answered]
+    found += prove_domains(kept, deadline)
     found += [*_prove_units(record.get("units", []), deadline), *_prove_table(deadline)]
     return [f"{what}: {fault}" for what, fault in found if fault]

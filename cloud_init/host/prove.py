@@ -1,4 +1,4 @@
-"""Proof that a host does its work: every tunnel with a packet of full size, every unit, the firewall's table."""
+"""Proof that a host does its work: each tunnel with a packet of full size, domains, units, the firewall's table."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import time
 from typing import TYPE_CHECKING
 
 from cloud_init.host.commands import Command, Deadline, ask, run
+from cloud_init.host.domains import Domain, ask_domain, domains_of
 from cloud_init.host.durable import read_json
 from cloud_init.host.interface import Interface, Peer, interfaces_of
 from cloud_init.host.journal import paths_of, read_disk, read_record
 from cloud_init.host.live import read_interfaces, read_units
-from cloud_init.host.places import MARKER, NAMED_ENDPOINTS
+from cloud_init.host.places import DOMAINS, MARKER, NAMED_ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROVE_WITHIN_S = 60.0
 _UNITS_WITHIN_S = 15.0
+_DOMAINS_WITHIN_S = 10.0  # for all that fail; an origin's health is looked at every two seconds
 _COMING = {"activating", "reloading"}
 _OVERHEAD = {4: 28, 6: 48}  # headers of IP and ICMP around a ping's data
 
@@ -31,6 +33,7 @@ def prove() -> int:
         *_prove_tunnels(files, deadline),
         *_prove_units(record.get("units", []), deadline),
         *_prove_table(deadline),
+        *prove_domains(domains_of(files.get(DOMAINS, (0, ""))[1]), deadline),
     ):
         print(f"{'FAILS' if fault else 'ok   '} {what}" + (f": {fault}" if fault else ""))
         failed += bool(fault)
@@ -46,6 +49,17 @@ def inner_addresses(peer: Peer) -> list[str]:
     """Return a peer's own tunnel addresses: the first of each family that is a single one."""
     single = [one for one in peer.allowed_ips if "/" not in one]
     return [*[one for one in single if ":" not in one][:1], *[one for one in single if ":" in one][:1]]
+
+
+def prove_domains(domains: list[Domain], deadline: Deadline) -> Iterator[tuple[str, str]]:
+    """Yield domains with why they have no answer; an edge that was just reloaded gets some seconds for its first."""
+    until = Deadline(min(_DOMAINS_WITHIN_S, deadline.left_s(_DOMAINS_WITHIN_S)))
+    for domain in domains:
+        fault = ask_domain(domain, deadline)
+        while fault and until.left_s(1.0) > 0:
+            time.sleep(until.left_s(0.2))
+            fault = ask_domain(domain, deadline)
+        yield f"domain {domain.name}", fault
 
 
 def _prove_tunnels(files: dict[str, tuple[int, str]], deadline: Deadline) -> Iterator[tuple[str, str]]:

@@ -307,6 +307,37 @@ def test_what_is_sound_and_breaks_a_tunnel_proves_itself_wrong(
     pair.page()
 
 
+def test_an_edge_that_sends_its_visitors_nowhere_proves_itself_wrong(pair: Deployed, told: Bundle) -> None:
+    """Haproxy takes it and the tunnel is sound; what has an answer keeps it, or delivery takes the change back."""
+    shield = pair.machine("falkenstein")
+    proven = shield.run([HOST, "prove"], within_s=90).stdout
+    assert "ok    domain secure.example.com\nok    domain www.example.com\n" in proven
+    astray = told.changed(HAPROXY, "10.0.0.2:8080", "10.0.0.2:8081")
+    done = shield.run(["env", "SSH_ORIGINAL_COMMAND=apply", HOST, "ssh"], given=astray.sealed, within_s=240)
+    assert done.returncode == 2
+    assert "FAILS domain www.example.com: nobody to send it to\n" in done.stdout, done.stdout
+    assert "secure.example.com" not in done.stdout
+    is_old(shield, told)
+    pair.page()
+
+
+def test_who_had_no_answer_before_does_not_keep_a_change_back(pair: Deployed, told: Bundle) -> None:
+    """An origin that is down for a day: `prove` says so, and its shield can be told what it likes meanwhile."""
+    shield, origin = pair.machine("falkenstein"), pair.machine("press")
+    origin.run(["systemctl", "stop", "press.service"], check=True)
+    try:
+        until(
+            lambda: "FAILS domain www" in shield.run([HOST, "prove"], within_s=90).stdout or None, 60, "nobody answers"
+        )
+        change = with_peer(told, 7, "10.0.0.77")
+        done = shield.run(["env", "SSH_ORIGINAL_COMMAND=apply", HOST, "ssh"], given=change.sealed, within_s=240)
+        assert done.returncode == 0, done.stdout + done.stderr
+        rolled_back(shield)
+    finally:
+        origin.run(["systemctl", "start", "press.service"], check=True)
+    until(lambda: shield.run([HOST, "prove"], within_s=90).returncode == 0 or None, 60, "it answers again")
+
+
 def test_an_mtu_that_its_path_does_not_carry_is_named(pair: Deployed, shield: MachineSpot, told: Bundle) -> None:
     """Small packets pass and those of full size do not: the former MTU just fits, the new one is 20 bytes too much."""
     with pair.lab.inject(Blackhole(shield.name, larger_than_bytes=1480)):
