@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lab.launch import Setting
 
-_READY_WITHIN_S: Final = 60.0  # a lab that is restored beside other work has been seen to need more than ten
+_READY_WITHIN_S: Final = 10.0
 
 
 class Dnsmasq:
@@ -45,8 +45,8 @@ class Dnsmasq:
         self._process = await launch(command, self._setting, output=self._log)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _READY_WITHIN_S
+        where = f"dnsmasq in {self._setting.namespace}"
         while not await asyncio.to_thread(self._answers):
-            where = f"dnsmasq in {self._setting.namespace}"
             code = self._process.returncode
             if code is not None:
                 raise RuntimeError(f"{where}: ended (exit {code}), allowed: running; see {self._log}")

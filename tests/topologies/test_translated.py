@@ -61,7 +61,7 @@ def translated(connected: Connected) -> Iterator[None]:
 
 def test_a_shield_behind_a_nat_is_dialled_at_its_outer_address(connected: Connected) -> None:
     """The tunnel stands through the translation, and at that address; without it there is none."""
-    replica = connected.machine("replica")
+    replica, asks = connected.machine("replica"), ["getent", "ahosts", NAME]
 
     def dial() -> None:
         replica.run(["systemctl", "restart", "wg-quick@fs1g0"], check=True)
@@ -72,7 +72,6 @@ def test_a_shield_behind_a_nat_is_dialled_at_its_outer_address(connected: Connec
 
     try:
         with named(connected):
-            asks = ["getent", "ahosts", NAME]
             until(lambda: True if OUTER in replica.run(asks).stdout else None, 30, "the outer address")
             dial()
             assert dialled() == f"{OUTER}:51820"
@@ -81,7 +80,6 @@ def test_a_shield_behind_a_nat_is_dialled_at_its_outer_address(connected: Connec
                 until(lambda: True if replica.run(PING).returncode == 0 else None, 30, "the tunnel")
                 assert dialled() == f"{OUTER}:51820"
     finally:
-        asks = ["getent", "ahosts", NAME]
         until(lambda: True if OUTER not in replica.run(asks).stdout else None, 30, "the shield's own address")
         dial()
     until(lambda: True if replica.run(PING).returncode == 0 else None, 30, "the tunnel")
