@@ -10,7 +10,7 @@ import pytest
 from hcloud import Client
 
 from lab.client import until
-from tests.first_light.deployed import PAGE, Deployed, farshore, redo_firewall, undo_firewall
+from tests.first_light.deployed import ONE_AND_LONG, PAGE, Deployed, farshore, redo_firewall, undo_firewall
 
 if TYPE_CHECKING:
     from hcloud.firewalls import BoundFirewall, FirewallResource
@@ -192,6 +192,7 @@ class TestScan:
                 redo_firewall(deployed.machine(name))
         deployed.page()
 
+    @pytest.mark.parametrize("either", ONE_AND_LONG, indirect=True)
     def test_nftables_alone(self, either: Deployed) -> None:
         """The same with the provider's firewalls taken off; and without both, the scan does find something."""
         with_firewalls = detach_firewalls(either)

@@ -188,7 +188,7 @@ def booted(disk: Disk) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [16, pytest.param(1, marks=pytest.mark.long)])
 def test_power_lost_at_any_moment_of_apply_leaves_the_old_files(disk: Disk, step: int) -> None:
     """All of them, and the record of them, after the boot."""
     count = count_points(disk, "apply", given=sealed(NEW))
@@ -197,7 +197,7 @@ def test_power_lost_at_any_moment_of_apply_leaves_the_old_files(disk: Disk, step
         assert booted(cut(disk, "safe", at, "apply", given=sealed(NEW))) == OLD, at
 
 
-@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)])
 def test_power_lost_at_any_moment_of_confirm_leaves_the_old_files_or_the_new(disk: Disk, step: int) -> None:
     """Whole; first the old ones, from one point on the new ones."""
     pending = copied(disk)
@@ -212,7 +212,7 @@ def test_power_lost_at_any_moment_of_confirm_leaves_the_old_files_or_the_new(dis
     assert set(are_new) == {False, True}
 
 
-@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.long)])
 def test_power_lost_at_any_moment_of_a_rollback_leaves_the_old_files(disk: Disk, step: int) -> None:
     """Taking back can be interrupted and done again, as often as it takes."""
     pending = copied(disk)
@@ -225,10 +225,12 @@ def test_power_lost_at_any_moment_of_a_rollback_leaves_the_old_files(disk: Disk,
 def test_without_its_syncs_the_same_cuts_break_it(disk: Disk) -> None:
     """The twin: a build whose syncs do nothing fails the same look at some of the points."""
     count = count_points(disk, "apply", given=sealed(NEW))
-    broken = 0
-    for at in range(count // 2, count, 5):
-        try:
-            broken += booted(cut(disk, "careless", at, "apply", given=sealed(NEW))) != OLD
-        except (AssertionError, ValueError, OSError):
-            broken += 1
-    assert broken > 0
+    assert any(_breaks(disk, at) for at in range(count // 2, count, 5))
+
+
+def _breaks(disk: Disk, at: int) -> bool:
+    """Tell whether a cut at a point of a build without syncs leaves something else than the old files."""
+    try:
+        return booted(cut(disk, "careless", at, "apply", given=sealed(NEW))) != OLD
+    except (AssertionError, ValueError, OSError):
+        return True

@@ -126,7 +126,7 @@ def kill_at_each(machine: MachineSpot, told: Bundle, step: int) -> None:
 
 def test_a_program_that_is_killed_leaves_what_the_same_command_finishes(wrapped: MachineSpot, told: Bundle) -> None:
     """At some of its points; all of them take minutes."""
-    kill_at_each(wrapped, told, 17)
+    kill_at_each(wrapped, told, 43)
 
 
 @pytest.mark.long
@@ -135,7 +135,7 @@ def test_killed_at_any_point_it_leaves_what_the_same_command_finishes(wrapped: M
     kill_at_each(wrapped, told, 1)
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
 def test_killed_and_left_alone_it_is_taken_back_by_hand_or_timer(wrapped: MachineSpot, told: Bundle, step: int) -> None:
     """Whatever the point: what the timer runs makes the host what it was."""
     bundle = rich(told)
@@ -146,7 +146,7 @@ def test_killed_and_left_alone_it_is_taken_back_by_hand_or_timer(wrapped: Machin
         is_old(wrapped, told)
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.long)])
 def test_a_disk_that_fills_in_the_middle_takes_it_back(wrapped: MachineSpot, told: Bundle, step: int) -> None:
     """At each place that needs room the host says so, and is what it was; then there is room, and it is done."""
     bundle = rich(told)
