@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from plan import Secrets, Stack
     from plan.standing import Standing
+
+
+LOOKS: Final = 10
+LOOKS_APART_S: Final = 0.2
 
 
 def read_stack() -> tuple[Stack, Secrets]:
@@ -49,8 +54,26 @@ def find_standing() -> Standing:
     organization, stack = pulumi.get_organization(), pulumi.get_stack()
     # A backend without organizations calls all of them so, and may know stacks by their bare names alone.
     name = stack if organization == "organization" else f"{organization}/{pulumi.get_project()}/{stack}"
-    answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
-    return read_standing(answer.get("outputs", {}).get("standing"))
+    return read_standing(_outputs(name).get("standing"))
+
+
+def _outputs(name: str) -> dict[str, Any]:
+    """Return a stack's outputs.
+
+    The engine writes its checkpoint meanwhile. Pulumi's backend of files keeps a description beside each file, which is
+    empty for a moment while it is written: who reads it then is told `failed to load checkpoint: EOF` (seen with
+    3.272). The next look finds it whole.
+    """
+    for left in reversed(range(LOOKS)):
+        try:
+            answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
+        except Exception as error:  # the SDK raises nothing more special
+            if not left or "failed to load checkpoint" not in str(error):
+                raise
+            time.sleep(LOOKS_APART_S)
+        else:
+            return dict(answer.get("outputs", {}))
+    raise AssertionError("the last look returns or raises")
 
 
 @contextmanager

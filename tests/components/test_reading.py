@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
-from components import find_standing
+from components import find_standing, reading
 from plan.standing import Standing, told_to
 from tests.components.recording import LOOP, Recorder
 from tests.stacks import planned
@@ -26,10 +26,13 @@ class Remembering(Recorder):
         super().__init__()
         self.outputs = outputs
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.failures: list[str] = []
 
     def call(self, args: mocks.MockCallArgs) -> Any:
         """Return the stack's outputs."""
         self.calls.append((args.token, dict(args.args)))
+        if self.failures:
+            raise OSError(self.failures.pop())
         return {"name": args.args["name"], "outputs": self.outputs, "secretOutputNames": []}
 
 
@@ -72,3 +75,28 @@ def test_numbers_come_back_as_they_were() -> None:
     found, _ = asked({"standing": {"hosts": {"press": told}, "devices": {"laptop": {"edge": "10.0.0.200"}}}}, "acme")
     assert (found.hosts["press"].slot, found.hosts["press"].server) == (2, "42")
     assert found.devices == {"laptop": {"edge": "10.0.0.200"}}
+
+
+def failing(*failures: str) -> Remembering:
+    """Have an engine fail so often before it answers."""
+    engine = Remembering({"standing": {"hosts": {}, "devices": {"laptop": {"edge": "10.0.0.200"}}}})
+    engine.failures += failures
+    pulumi.runtime.set_mocks(engine, project="farshore", stack="live", organization="organization")
+    return engine
+
+
+def test_a_checkpoint_that_is_just_written_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks are few, and any other failure is the first and last."""
+    monkeypatch.setattr(reading, "LOOKS_APART_S", 0.0)
+    torn = "failed to load checkpoint: EOF"
+    engine = failing(torn, torn)
+    assert find_standing().devices == {"laptop": {"edge": "10.0.0.200"}}
+    assert len(engine.calls) == 3
+    engine = failing(*[torn] * 99)
+    with pytest.raises(Exception, match="failed to load checkpoint"):
+        find_standing()
+    assert len(engine.calls) == reading.LOOKS
+    engine = failing("no such stack")
+    with pytest.raises(Exception, match="no such stack"):
+        find_standing()
+    assert len(engine.calls) == 1
