@@ -1,4 +1,4 @@
-"""The SSH server in sshd_config(5)'s format, and who may come in as root: keys only, ed25519 only.
+"""The SSH server in sshd_config(5)'s format, and who may come in as root: keys only, and of people ed25519 only.
 
 Pure. The file sorts before cloud-init's own, and sshd takes the first value that it reads. Root's keys are ours alone:
 what the provider or cloud-init leaves in root's home opens nothing.
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 ROOT_KEYS_PATH: Final = "/etc/farshore/root-keys"
 DELIVERY_COMMAND: Final = "/usr/local/sbin/farshore-host ssh"
 SSH_PORT: Final = 22
+OWN_KEY_PATH: Final = "/etc/ssh/ssh_host_ed25519_key"
 
 # `port-forwarding` of a key would open the host's own sockets and listening ports as well, hence the server's settings.
 SSHD: Final = f"""\
 # Farshore's own file. Change the stack file, not this file: it is written again.
-HostKey /etc/ssh/ssh_host_ed25519_key
-HostKeyAlgorithms ssh-ed25519
+# Born on this host, and believed by whoever knows it.
+HostKey {OWN_KEY_PATH}
+# From user data, which its provider can read: believed for the first contact alone.
+HostKey /etc/ssh/ssh_host_ecdsa_key
+HostKeyAlgorithms ssh-ed25519,ecdsa-sha2-nistp256
 PubkeyAcceptedAlgorithms ssh-ed25519,sk-ssh-ed25519@openssh.com
 AuthenticationMethods publickey
 PasswordAuthentication no

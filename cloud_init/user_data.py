@@ -19,6 +19,7 @@ from cloud_init.delivered import BIRTH_PATH, render_adopted
 from cloud_init.material import placeholder
 from cloud_init.nftables import BIRTH
 from cloud_init.program import PROGRAM_PATH, SEED, render_program
+from cloud_init.sshd import OWN_KEY_PATH
 from cloud_init.systemd import LEFTOVERS_UNIT
 from plan.faults import Fault, StackError
 
@@ -119,8 +120,8 @@ def render_cloud_config(host: Host, material: Material, *, seed: bool = False) -
         "runcmd": [["sh", "-c", _birth_script(bundle)]],
         "ssh_deletekeys": True,
         "ssh_keys": {
-            "ed25519_private": material.values[f"ssh-private:{host.name}"],
-            "ed25519_public": material.values[f"ssh-public:{host.name}"] + "\n",
+            "ecdsa_private": material.values[f"ssh-private:{host.name}"],
+            "ecdsa_public": material.values[f"ssh-public:{host.name}"] + "\n",
         },
         "ssh_pwauth": False,
         "write_files": [
@@ -192,6 +193,9 @@ def _birth_script(bundle: Bundle) -> str:
             f"systemctl enable --no-reload {units}",
             "systemctl daemon-reload",
             f"systemctl restart {units}",
+            # The SSH host key that is believed after the first contact: no other place ever has its private half.
+            f"test -s {OWN_KEY_PATH} || ssh-keygen -q -t ed25519 -N '' -C '' -f {OWN_KEY_PATH}",
+            "systemctl try-reload-or-restart ssh.service",
             # What was told at birth counts as applied and confirmed; what is left of it goes when this is over.
             f"{PROGRAM_PATH} adopt",
             f"systemctl enable --no-reload {LEFTOVERS_UNIT}",

@@ -7,7 +7,7 @@ Pulumi's own time-outs end nothing here, so the host's program ends by itself. A
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import pulumi
@@ -34,7 +34,7 @@ class Door:
     Args:
         address: Public, or inside the tunnel.
         private_key: Of its delivery key, in OpenSSH's form.
-        host_key: The only one that is believed: its own, public half.
+        host_key: The only one that is believed, public half: that of its birth, or the one that was born on it.
     """
 
     address: pulumi.Input[str]
@@ -48,15 +48,16 @@ class Delivery(pulumi.ComponentResource):
     Each is a resource of its own that a later run repeats if it failed. A bundle that nobody confirms is taken back by
     the host itself, so a connection that can't be made again undoes what made it impossible.
 
+    The first contact believes the SSH host key of the host's birth, which its provider can read, and learns the one
+    that was born on the host; whatever comes later believes that one alone.
+
     Args:
         name: Name of the component; its children begin with it.
         provider: Of the command package.
-        door: The host's.
-        through: The shield's door, for a host that is reached through one.
+        door: The host's, with the key of its birth.
+        through: The door of the shield that it is reached through, with the key that was born there.
         server: Its server's id: a new server is waited for and told anew.
-        document: Its bundle as JSON, with its digest in it; a secret.
         needs: Resources that must be there before the host can be dialled: its firewall, the shield on the way.
-        after: Resources of whoever has its turn before.
     """
 
     def __init__(
@@ -67,22 +68,32 @@ class Delivery(pulumi.ComponentResource):
         door: Door,
         through: Door | None,
         server: pulumi.Output[str],
-        document: pulumi.Output[str],
         needs: Sequence[pulumi.Resource],
-        after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("farshore:components:Delivery", name, None, opts)
         self._name, self._commands, self._triggers = name, provider, [server]
+        self._needs, self._through = needs, through
+        # A host's first moment is waited for; afterwards it answers, or something is wrong with it.
+        first = _connection(door, through, BIRTH_DIALS, BIRTH_DIAL_WITHIN_S)
+        self._born = self._run("wait", "wait", first, None, needs)
+        self.door = replace(door, host_key=self._born.stdout)
+
+    def tell(self, document: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        """Have the host apply its bundle and confirm that; return the confirmation.
+
+        Args:
+            document: Its bundle as JSON, with its digest in it; a secret.
+            after: Resources of whoever has its turn before.
+        """
         told: pulumi.Output[str] = pulumi.Output.secret(document)
         digest = pulumi.Output.unsecret(document.apply(_digest))
-        # A host's first moment is waited for; afterwards it answers, or something is wrong with it.
-        self.born = self._run("wait", "wait", _connection(door, through, BIRTH_DIALS, BIRTH_DIAL_WITHIN_S), None, needs)
-        later = _connection(door, through, DIALS, DIAL_WITHIN_S)
-        applied = self._run("apply", "apply", later, told, [*needs, self.born, *after])
+        later = _connection(self.door, self._through, DIALS, DIAL_WITHIN_S)
+        applied = self._run("apply", "apply", later, told, [*self._needs, self._born, *after])
         confirm = pulumi.Output.concat("confirm ", digest)
-        self.confirmed = self._run("confirm", confirm, later, told, [*needs, applied])
+        self.confirmed = self._run("confirm", confirm, later, told, [*self._needs, applied])
         self.register_outputs({})
+        return self.confirmed
 
     def _run(
         self,

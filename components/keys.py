@@ -11,6 +11,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 import pulumi
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -44,7 +45,18 @@ def preshared_key() -> dict[str, str]:
 
 def ssh_key() -> dict[str, str]:
     """Return a new ed25519 key in OpenSSH's form; the private half ends with a newline, the public has no comment."""
-    key = Ed25519PrivateKey.generate()
+    return _in_openssh_form(Ed25519PrivateKey.generate())
+
+
+def ssh_birth_key() -> dict[str, str]:
+    """Return a new ECDSA key on P-256 in the same form: another algorithm than the key that is born on the host.
+
+    A client that knows one of them asks for its algorithm, so that the server can have both.
+    """
+    return _in_openssh_form(generate_private_key(SECP256R1()))
+
+
+def _in_openssh_form(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> dict[str, str]:
     return {
         "private": key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode(),
         "public": key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode(),
@@ -54,8 +66,8 @@ def ssh_key() -> dict[str, str]:
 class Keys(pulumi.ComponentResource):
     """Make and keep the keys that a plan's references name.
 
-    Per host an SSH host key and a delivery key, per interface a WireGuard key, per tunnel and generation a psk. A
-    device's psk comes from the stack file's secrets.
+    Per host the SSH host key of its birth and a delivery key, per interface a WireGuard key, per tunnel and generation
+    a psk. A device's psk comes from the stack file's secrets.
     """
 
     def __init__(
@@ -75,7 +87,7 @@ class Keys(pulumi.ComponentResource):
                 stash = self._stash(f"{name}-{host.name}-g{interface.generation}-{interface.name}", wireguard_key)
                 self._outputs[Ref("private", of)] = stash.output["private"]
                 self._outputs[Ref("public", of)] = pulumi.Output.unsecret(stash.output["public"])
-            stash = self._stash(f"{name}-{host.name}-ssh-host", ssh_key)
+            stash = self._stash(f"{name}-{host.name}-ssh-birth", ssh_birth_key)
             self._outputs[Ref("ssh-private", host.name)] = stash.output["private"]
             self._outputs[Ref("ssh-public", host.name)] = pulumi.Output.unsecret(stash.output["public"])
             stash = self._stash(f"{name}-{host.name}-delivery", ssh_key)

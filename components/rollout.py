@@ -47,35 +47,39 @@ class Rollout(pulumi.ComponentResource):
         self._name, self._machines, self._keys, self._resolve = name, machines, keys, resolve
         own = pulumi.ResourceOptions(parent=self)
         self._commands = command.Provider(f"{name}-provider", opts=own)
+        shields_first = sorted(steps, key=lambda step: step.through is not None)
         self.deliveries: dict[str, Delivery] = {}
+        for step in shields_first:
+            self.deliveries[step.host] = self._contact(step)
         before: list[pulumi.Resource] = []
         for step in steps:
-            delivery = self._deliver(step, before)
-            self.deliveries[step.host] = delivery
-            before = [delivery.confirmed]
+            before = [self.deliveries[step.host].tell(self._document(step.host), before)]
         self.register_outputs({})
 
-    def _deliver(self, step: Step, before: Sequence[pulumi.Resource]) -> Delivery:
+    def _contact(self, step: Step) -> Delivery:
+        """Return a host's delivery, with nothing told yet; that of the shield on its way has to be there."""
         machine = self._machines[step.host]
-        host = machine.host
         needs: list[pulumi.Resource] = [machine.firewall]
         if step.through is not None:
             needs.append(self._machines[step.through].firewall)
-        told = pulumi.Output.all(**{str(ref): self._resolve(ref) for ref in host.references()})
         return Delivery(
-            f"{self._name}-{host.account}.{host.name}",
+            f"{self._name}-{machine.host.account}.{machine.host.name}",
             provider=self._commands,
-            door=self._door(machine, str(host.address) if step.through else None),
-            through=self._door(self._machines[step.through], None) if step.through else None,
+            door=self._door(machine, str(machine.host.address) if step.through else None),
+            through=self.deliveries[step.through].door if step.through else None,
             server=machine.server.id,
-            document=told.apply(lambda values: render_delivered(host, Material(values), sequence=SEQUENCE)),
             needs=needs,
-            after=before,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
+    def _document(self, name: str) -> pulumi.Output[str]:
+        """Return a host's bundle as JSON."""
+        host = self._machines[name].host
+        told = pulumi.Output.all(**{str(ref): self._resolve(ref) for ref in host.references()})
+        return told.apply(lambda values: render_delivered(host, Material(values), sequence=SEQUENCE))
+
     def _door(self, machine: Machine, inside: str | None) -> Door:
-        """Return a host's door: inside the tunnel, or at its public address."""
+        """Return a host's door as it is born: inside the tunnel, or at its public address."""
         host: Host = machine.host
         assert host.way is not None, f"{host.name}: a step without a way"
         return Door(

@@ -22,8 +22,8 @@ class Ref:
 
     Args:
         kind: `private` and `public` halves of a WireGuard key, `psk`, the public `ipv4` address and `ipv6` prefix
-            of a host, its SSH host key's `ssh-private` and `ssh-public` halves, and the `delivery-public`
-            half of the key by which it is told changes.
+            of a host, the `ssh-private` and `ssh-public` halves of the SSH host key that it is born with, and the
+            `delivery-public` half of the key by which it is told changes.
         of: Whose: `host/interface` for keys, `near/far/generation` for a psk, a device's name for its own, else the
             host.
     """

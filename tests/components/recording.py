@@ -38,6 +38,8 @@ class Recorder(mocks.Mocks):
         number = len(self.asked)
         if args.typ == "pulumi:index:Stash":
             outputs["output"] = outputs["input"]
+        if args.typ == "command:remote:Command":
+            outputs["stdout"] = f"what {args.name} says"
         if args.typ == "hcloud:index/primaryIp:PrimaryIp":
             outputs["ipAddress"] = ADDRESSES[args.inputs["type"]].format(n=number)
         return str(1000 + number), outputs

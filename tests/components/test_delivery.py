@@ -104,21 +104,30 @@ def test_what_must_not_be_read_goes_by_standard_input_alone() -> None:
             assert stash(recorder, key)["private"].strip() not in str(asked["create"])
 
 
-def test_a_host_is_dialled_by_its_own_key_and_believed_by_its_own_key() -> None:
-    """Straight at the shield's public address; at the origin's tunnel address, through the shield and by both keys."""
+def test_a_host_is_dialled_by_its_own_key_and_believed_by_the_one_that_was_born_on_it() -> None:
+    """Straight at the shield's public address; at the origin's tunnel address, through the shield and by both keys.
+
+    The key of its birth is believed once: by the first contact, which says the other.
+    """
     recorder = record(program())
-    shield = unwrap(recorder.asked[COMMAND, f"{SHIELD}-apply"]["connection"])
-    origin = unwrap(recorder.asked[COMMAND, f"{ORIGIN}-apply"]["connection"])
-    assert "proxy" not in shield
-    assert origin["host"] == "10.0.0.2"
-    for found, host in ((shield, "falkenstein"), (origin, "press"), (origin["proxy"], "falkenstein")):
-        assert found["user"] == "root"
-        assert found["privateKey"] == stash(recorder, f"{host}-delivery")["private"]
-        assert found["hostKey"] == stash(recorder, f"{host}-ssh-host")["public"]
-    assert {key: value for key, value in origin["proxy"].items() if key != "proxy"} == {
-        key: value for key, value in shield.items() if key != "proxy"
+    asked = {
+        (host, role): unwrap(recorder.asked[COMMAND, f"{host}-{role}"]["connection"])
+        for host in (SHIELD, ORIGIN)
+        for role in ("wait", "apply", "confirm")
     }
-    assert shield["host"] != origin["host"]
+    for (host, role), found in asked.items():
+        name = host.rpartition(".")[2]
+        born = stash(recorder, f"{name}-ssh-birth")["public"]
+        assert born.startswith("ecdsa-sha2-nistp256 ")
+        assert found["user"] == "root"
+        assert found["privateKey"] == stash(recorder, f"{name}-delivery")["private"]
+        assert found["hostKey"] == (born if role == "wait" else f"what {host}-wait says")
+        assert ("proxy" in found) is (host == ORIGIN)
+    assert asked[ORIGIN, "apply"]["host"] == "10.0.0.2"
+    shield = asked[SHIELD, "apply"]
+    assert shield["host"] != "10.0.0.2"
+    for role, dials in (("wait", {"dialErrorLimit": 60, "perDialTimeout": 5}), ("apply", {}), ("confirm", {})):
+        assert asked[ORIGIN, role]["proxy"] == shield | dials
 
 
 def test_a_birth_is_waited_for_and_a_host_that_runs_is_not() -> None:

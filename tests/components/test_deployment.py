@@ -73,10 +73,10 @@ def test_one_shield_and_one_origin_ask_for_this_and_no_more() -> None:
         "farshore-keys-falkenstein-delivery",
         "farshore-keys-falkenstein-g1-fs0",
         "farshore-keys-falkenstein-press-g1-psk",
-        "farshore-keys-falkenstein-ssh-host",
+        "farshore-keys-falkenstein-ssh-birth",
         "farshore-keys-press-delivery",
         "farshore-keys-press-g1-fs0g0",
-        "farshore-keys-press-ssh-host",
+        "farshore-keys-press-ssh-birth",
     ]
     assert sorted(name for kind, name in asked if kind == "pulumi:providers:hcloud") == [
         "farshore-edge-provider",

@@ -125,13 +125,21 @@ class Live(Deployed):
             visitor.wait(timeout=30)
             seen += answers.read_text().splitlines()
 
+    def believed(self, command: str) -> str:
+        """Return the host key that a command believes."""
+        return str(_plain(self._resource(command)["inputs"]["connection"])["hostKey"])
+
+    def exported(self) -> str:
+        """Return the state, with its secrets."""
+        return self.work.run(["stack", "export", "--show-secrets", "--stack", self.work.stack])
+
     def document(self, command: str) -> str:
         """Return what a command sends to its host."""
         return str(_plain(self._resource(command)["inputs"]["stdin"]))
 
     def _resource(self, name: str) -> dict[str, Any]:
         """Return one resource of the state, with its secrets."""
-        export = json.loads(self.work.run(["stack", "export", "--show-secrets", "--stack", self.work.stack]))
+        export = json.loads(self.exported())
         found: dict[str, Any] = next(
             one for one in export["deployment"]["resources"] if one["urn"].endswith(f"::{name}")
         )

@@ -70,6 +70,24 @@ def test_it_opens_nothing_from_elsewhere(live: Live, shield: str, tmp_path: Path
     assert "timed out" in ssh(live, key, shield, "status", place="attacker").stderr
 
 
+@pytest.mark.parametrize("host", ["edge.falkenstein", "vault.press"])
+def test_who_the_host_is_was_born_on_it_and_is_nowhere_else(live: Live, host: str) -> None:
+    """Only the first contact believes the key of user data; the private half of the other is in no state and no file."""
+    name = host.partition(".")[2]
+    own = live.says(name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").split()[:2]
+    believed = {role: live.believed(f"farshore-delivery-{host}-{role}") for role in ("wait", "apply", "confirm")}
+    assert believed["apply"].split() == believed["confirm"].split() == own
+    born = live.says(name, "cat", "/etc/ssh/ssh_host_ecdsa_key.pub").split()[:2]
+    assert believed["wait"].split() == born != own
+    state = live.exported()
+    private, told = (
+        live.says(name, "sed", "-n", "3p", f"/etc/ssh/ssh_host_{kind}_key").strip() for kind in ("ed25519", "ecdsa")
+    )
+    assert len(private) == 70
+    assert private not in state
+    assert told in state
+
+
 def test_what_the_provider_left_in_roots_home_opens_nothing(live: Live) -> None:
     """The server reads root's keys from the bundle alone; another user's stay where they were."""
     for name in ("falkenstein", "press"):

@@ -132,7 +132,10 @@ def test_sshd_uses_it_on_a_host(machine: MachineSpot) -> None:
     """No other file of the host wins: passwords are off, and the one host key is ours."""
     said = machine.run(["/usr/sbin/sshd", "-T"], check=True).stdout.splitlines()
     assert {"passwordauthentication no", "kbdinteractiveauthentication no"} <= set(said)
-    assert [line for line in said if line.startswith("hostkey ")] == ["hostkey /etc/ssh/ssh_host_ed25519_key"]
+    assert [line for line in said if line.startswith("hostkey ")] == [
+        "hostkey /etc/ssh/ssh_host_ed25519_key",
+        "hostkey /etc/ssh/ssh_host_ecdsa_key",
+    ]
 
 
 @pytest.mark.long_on_vm

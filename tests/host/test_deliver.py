@@ -36,9 +36,16 @@ def test_the_key_runs_the_program_that_is_there() -> None:
         assert 'case ["ssh"]' in render_program(modules)
 
 
-def test_a_birth_is_waited_for_until_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over and born is done at once; over and not born is refused at once; not over is refused when time is."""
-    over, born = tmp_path / "result.json", tmp_path / "born"
+def test_a_birth_is_waited_for_until_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over and born is done at once; over and not born is refused at once; not over is refused when time is.
+
+    Who waited is told the SSH host key that was born there, and nothing else.
+    """
+    over, born, key = tmp_path / "result.json", tmp_path / "born", tmp_path / "key.pub"
+    key.write_text("ssh-ed25519 AAAA\n", encoding="ascii")
+    monkeypatch.setattr(birth, "OWN_KEY", str(key))
     monkeypatch.setattr(birth, "BIRTH_OVER", str(over))
     monkeypatch.setattr(birth, "BORN", str(born))
     with pytest.raises(Refused, match="birth: not finished"):
@@ -48,5 +55,7 @@ def test_a_birth_is_waited_for_until_it_is_over(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(Refused, match="replace its server"):
         birth.await_birth(600.0)
     born.touch()
+    assert capsys.readouterr().out == ""
     assert birth.await_birth(600.0) == 0
+    assert capsys.readouterr().out == "ssh-ed25519 AAAA\n"
     assert time.monotonic() - begun < 60.0
