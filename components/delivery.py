@@ -79,7 +79,7 @@ class Delivery(pulumi.ComponentResource):
         self._born = self._run("wait", "wait", first, None, needs)
         self.door = replace(door, host_key=self._born.stdout)
 
-    def tell(self, document: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+    def tell(self, document: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> Command:
         """Have the host apply its bundle and confirm that; return the confirmation.
 
         Args:
@@ -91,9 +91,9 @@ class Delivery(pulumi.ComponentResource):
         later = _connection(self.door, self._through, DIALS, DIAL_WITHIN_S)
         applied = self._run("apply", "apply", later, told, [*self._needs, self._born, *after])
         confirm = pulumi.Output.concat("confirm ", digest)
-        self.confirmed = self._run("confirm", confirm, later, told, [*self._needs, applied])
+        confirmed = self._run("confirm", confirm, later, told, [*self._needs, applied])
         self.register_outputs({})
-        return self.confirmed
+        return confirmed
 
     def _run(
         self,

@@ -25,7 +25,8 @@ from plan.standing import Standing, addresses_of, told_to, what_it_knows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from components.delivery import Delivery
+    from pulumi_command.remote import Command
+
     from components.machine import Machine
     from plan import Host, Plan, Secrets
     from plan.model import Device
@@ -95,16 +96,16 @@ class Deployment(pulumi.ComponentResource):
             pulumi.log.warn(change, self)
         for machine in self._machines.values():
             machine.boot(self._resolve, self._resolve(Ref("delivery-public", machine.host.name)))
-        self._deliveries: Mapping[str, Delivery] = {}
+        self._confirmed: Mapping[str, Command] = {}
         if rollout:  # its provider is needed for nothing else
-            self._deliveries = Rollout(
+            self._confirmed = Rollout(
                 f"{name}-delivery",
                 machines=self._machines,
                 keys=self._keys,
                 resolve=self._resolve,
                 steps=rollout,
                 opts=own,
-            ).deliveries
+            ).confirmed
         self.exports = self._make_exports()
         self.register_outputs(self.exports)
         if pulumi.runtime.is_dry_run():  # a lab, which is made without a preview, costs nothing
@@ -150,13 +151,11 @@ class Deployment(pulumi.ComponentResource):
     def _knows(self, host: Host) -> pulumi.Output[dict[str, Any]]:
         """Return what a host's running server has been told after this run: the next one compares its plan with it."""
         before, now = self._standing.hosts.get(host.name), self._now[host.name]
-        server, delivery = self._machines[host.name].server.id, self._deliveries.get(host.name)
+        server, confirmed = self._machines[host.name].server.id, self._confirmed.get(host.name)
         # What was not confirmed was not told: the outputs then stay as they were.
-        done = (
-            server if delivery is None else pulumi.Output.all(server, delivery.confirmed.id).apply(lambda ids: ids[0])
-        )
+        done = server if confirmed is None else pulumi.Output.all(server, confirmed.id).apply(lambda ids: ids[0])
         known: pulumi.Output[dict[str, Any]] = done.apply(
-            lambda server: what_it_knows(before, server, now, delivered=delivery is not None).as_output()
+            lambda server: what_it_knows(before, server, now, delivered=confirmed is not None).as_output()
         )
         return known
 

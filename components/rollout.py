@@ -14,6 +14,8 @@ from plan.model.refs import Ref
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pulumi_command.remote import Command
+
     from components.keys import Keys
     from components.machine import Machine
     from plan import Host
@@ -24,6 +26,8 @@ SEQUENCE: Final = 1  # what was told at birth is 0; a number that grew by itself
 
 class Rollout(pulumi.ComponentResource):
     """Tell hosts what the plan says; one that does not take it leaves those after it as they are.
+
+    `confirmed` has each host's confirmation, by its name.
 
     Args:
         name: Name of the component; its children begin with it.
@@ -47,30 +51,36 @@ class Rollout(pulumi.ComponentResource):
         self._name, self._machines, self._keys, self._resolve = name, machines, keys, resolve
         own = pulumi.ResourceOptions(parent=self)
         self._commands = command.Provider(f"{name}-provider", opts=own)
-        shields_first = sorted(steps, key=lambda step: step.through is not None)
-        self.deliveries: dict[str, Delivery] = {}
-        for step in shields_first:
-            self.deliveries[step.host] = self._contact(step)
+        self._steps = {step.host: step for step in steps}
+        self._deliveries: dict[str, Delivery] = {}
+        self.confirmed: dict[str, Command] = {}
         before: list[pulumi.Resource] = []
         for step in steps:
-            before = [self.deliveries[step.host].tell(self._document(step.host), before)]
+            confirmed = self._delivery(step.host).tell(self._document(step.host), before)
+            self.confirmed[step.host], before = confirmed, [confirmed]
         self.register_outputs({})
 
-    def _contact(self, step: Step) -> Delivery:
-        """Return a host's delivery, with nothing told yet; that of the shield on its way has to be there."""
-        machine = self._machines[step.host]
-        needs: list[pulumi.Resource] = [machine.firewall]
-        if step.through is not None:
-            needs.append(self._machines[step.through].firewall)
-        return Delivery(
-            f"{self._name}-{machine.host.account}.{machine.host.name}",
-            provider=self._commands,
-            door=self._door(machine, str(machine.host.address) if step.through else None),
-            through=self.deliveries[step.through].door if step.through else None,
-            server=machine.server.id,
-            needs=needs,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+    def _delivery(self, name: str) -> Delivery:
+        """Return a host's delivery; what it says of the shield on the way has to be there first."""
+        if name not in self._deliveries:
+            machine, through = self._machines[name], self._steps[name].through
+            shield = self._delivery(through) if through else None
+            needs: list[pulumi.Resource] = [machine.firewall]
+            if through:
+                needs.append(self._machines[through].firewall)
+            if through in self.confirmed:
+                # One connection to it serves all tries, and opens what the shield had been told when it was made.
+                needs.append(self.confirmed[through])
+            self._deliveries[name] = Delivery(
+                f"{self._name}-{machine.host.account}.{name}",
+                provider=self._commands,
+                door=self._door(machine, str(machine.host.address) if through else None),
+                through=shield.door if shield else None,
+                server=machine.server.id,
+                needs=needs,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        return self._deliveries[name]
 
     def _document(self, name: str) -> pulumi.Output[str]:
         """Return a host's bundle as JSON."""
