@@ -65,6 +65,7 @@ def tell_changes(
     domains = _domains(plan)
     return (
         *_networks(plan, standing),
+        *_sizes(plan, standing),
         *(line for one in stale for line in _slot(one, domains)),
         *(line for one in stale for line in _moved(one, domains)),
         *_devices(plan, standing),
@@ -86,6 +87,17 @@ def _networks(plan: Plan, standing: Standing) -> Iterator[str]:
             ]
             what = f"addresses inside change: {choices(moved)}" if moved else "no address inside changes"
             yield f"farshore:{key}: {was} to {now}; {what}"
+
+
+def _sizes(plan: Plan, standing: Standing) -> Iterator[str]:
+    """Tell of servers that get another size: their provider switches them off for it, and leaves them so."""
+    for host in plan.hosts:
+        told = standing.hosts.get(host.name)
+        if told is not None and told.server_type not in {"", host.server_type}:
+            yield (
+                f"{host.key}.server_type: {told.server_type} to {host.server_type}; its provider switches it off for "
+                "that and leaves it off: run farshore repair after this `pulumi up`, or farshore resize instead of it"
+            )
 
 
 def _slot(stale: _Stale, domains: Mapping[str, list[str]]) -> Iterator[str]:
