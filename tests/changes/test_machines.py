@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import until
+from lab.faults.model import Outage
 from tests.changes.load import visited
 from tests.changes.standing import SETUP, asked, laden_file, stand
 from tests.first_light.deployed import PAGE, farshore
@@ -97,6 +98,25 @@ def test_the_reboot_of_one_shield_is_nothing_to_visitors_of_the_other(paired: Li
     assert second.report.broken == {"stream": 0, "socket": 0}
 
 
+def test_the_outage_of_one_provider_is_nothing_to_visitors_of_the_other_shield(paired: Live, tmp_path: Path) -> None:
+    """A whole location is off the internet for a while: its tunnel comes back by itself, and nobody else has noticed."""
+    with (
+        visited(paired, tmp_path / "first", share=0.5) as first,
+        visited(paired, tmp_path / "second", shield="nuremberg", share=0.5) as second,
+    ):
+        first.mark("outage")
+        with paired.lab.inject(Outage("fsn1")):
+            second.more(3000)
+        await_page(paired, "falkenstein")
+        first.mark("back")
+        first.more()
+    out = first.between("outage", "back")
+    assert out.failures or out.longest_s > 3 * first.between("warm", "outage").longest_s, str(first.report)
+    assert first.between("back", "end").failures == (), str(first.between("back", "end"))
+    assert second.report.failures == (), str(second.report)
+    assert second.report.broken == {"stream": 0, "socket": 0}
+
+
 def test_an_origin_that_reboots_serves_again_by_itself(paired: Live, tmp_path: Path) -> None:
     """By both of its shields, and what is asked once it is back is answered."""
     with (
@@ -112,13 +132,41 @@ def test_an_origin_that_reboots_serves_again_by_itself(paired: Live, tmp_path: P
         assert load.between("back", "end").failures == (), str(load.between("back", "end"))
 
 
+@pytest.mark.parametrize(
+    "words", [("replace", "nuremberg"), ("resize", "nuremberg", "cx33")], ids=["replace", "resize"]
+)
+def test_another_server_or_size_for_one_shield_is_nothing_to_visitors_of_the_other(
+    paired: Live, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """When the command ends, its tunnel and its page are there again; the other's visitors have not noticed."""
+    before = paired.servers()
+    with visited(paired, tmp_path / "first") as first:
+        done = farshore(*words, "--lab", paired.name, "--config-file", str(paired.file), "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        await_page(paired, "nuremberg")
+        with visited(paired, tmp_path / "second", shield="nuremberg", share=0.2) as second:
+            second.more()
+        first.more()
+    assert first.report.failures == (), str(first.report)
+    assert first.report.broken == {"stream": 0, "socket": 0}
+    assert second.report.failures == (), str(second.report)
+    assert {name for name, number in paired.servers().items() if number != before[name]} == (
+        {"nuremberg"} if words[0] == "replace" else set()
+    )
+
+
 def reboot(live: Live, host: str) -> None:
     """Reboot a host cleanly, and wait until visitors of every shield have the page again."""
     assert farshore("lab", "reboot", "--name", live.name, host).returncode == 0
     for shield in ("falkenstein", "nuremberg"):
-        way = f"www.example.com:80:{live.host(shield).ipv4}"
+        await_page(live, shield)
 
-        def page(way: str = way) -> bool | None:
-            return PAGE in live.fetch("http://www.example.com/", "--resolve", way) or None
 
-        until(page, BACK_WITHIN_S, f"the page by {shield}")
+def await_page(live: Live, shield: str) -> None:
+    """Wait until visitors of a shield have the page."""
+    way = f"www.example.com:80:{live.host(shield).ipv4}"
+    until(
+        lambda: PAGE in live.fetch("http://www.example.com/", "--resolve", way) or None,
+        BACK_WITHIN_S,
+        f"the page by {shield}",
+    )
