@@ -68,6 +68,7 @@ def tell_changes(
         *_sizes(plan, standing),
         *(line for one in stale for line in _slot(one, domains)),
         *(line for one in stale for line in _moved(one, domains)),
+        *(line for one in stale for line in _ports(one, domains)),
         *_devices(plan, standing),
         *_delivered(stale),
         *_replacements([one for one in stale if one.waits], servers),
@@ -129,6 +130,17 @@ def _moved(stale: _Stale, domains: Mapping[str, list[str]]) -> Iterator[str]:
         yield (
             f"{where}: visitors of {choices(domains[host.name])} are to come to {', '.join(now)}: publish the new "
             "records (pulumi stack output dns)"
+        )
+
+
+def _ports(stale: _Stale, domains: Mapping[str, list[str]]) -> Iterator[str]:
+    """Tell of ports that come and go at once: for a moment the origin has left one that its shields still send to."""
+    gone, come = set(stale.told.accepts) - set(stale.now.accepts), set(stale.now.accepts) - set(stale.told.accepts)
+    if stale.reached and gone and come and stale.host.name in domains:
+        yield (
+            f"{stale.host.key}.services: {', '.join(sorted(gone))} goes and {', '.join(sorted(come))} comes; "
+            "whoever is sent from the one to the other is refused until both ends are told: to lose nobody add the new "
+            "service first, with the domain on it, and take the old one away by another `pulumi up`"
         )
 
 

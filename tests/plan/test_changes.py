@@ -247,6 +247,17 @@ def test_a_location_that_moves_is_refused_with_the_way_that_works() -> None:
     assert [fault.found for fault in find_moves(moved, Standing(hosts={"press": later}))] == ["'ash'"]
 
 
+def test_a_port_that_moves_at_once_is_said_with_the_way_that_loses_nobody() -> None:
+    """The new beside the old is not, and neither is the old that goes afterwards."""
+    both = changed(origins__press__services__next={"port": 8081}, **OPEN)
+    moved = changed(origins__press__services__web={"port": 8081}, **OPEN)
+    said = words(changed(**OPEN), moved)
+    assert said[0].startswith("farshore:origins.press.services: tcp/8080 goes and tcp/8081 comes; whoever is sent from")
+    assert said[1:] == [TOLD.format("falkenstein, press")]
+    assert words(changed(**OPEN), both) == [TOLD.format("press")]
+    assert words(both, moved) == [TOLD.format("falkenstein, press")]
+
+
 def test_a_size_that_changes_is_said_with_what_comes_after_it() -> None:
     """The provider leaves the server off; whoever has the same size is not named."""
     said = words(SMALLEST, changed(origins__press__server_type="cx33"))
