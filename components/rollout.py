@@ -61,6 +61,8 @@ class Rollout(pulumi.ComponentResource):
         needs: list[pulumi.Resource] = [machine.firewall]
         if step.through is not None:
             needs.append(self._machines[step.through].firewall)
+            # One connection to the shield serves all tries, and opens what the shield had been told when it was made.
+            needs += [one.confirmed for name, one in self.deliveries.items() if name == step.through]
         told = pulumi.Output.all(**{str(ref): self._resolve(ref) for ref in host.references()})
         return Delivery(
             f"{self._name}-{host.account}.{host.name}",
