@@ -163,10 +163,12 @@ def reboot(live: Live, host: str) -> None:
 
 
 def await_page(live: Live, shield: str) -> None:
-    """Wait until visitors of a shield have the page."""
-    way = f"www.example.com:80:{live.host(shield).ipv4}"
-    until(
-        lambda: PAGE in live.fetch("http://www.example.com/", "--resolve", way) or None,
-        BACK_WITHIN_S,
-        f"the page by {shield}",
-    )
+    """Wait until visitors of a shield have both pages: each service has health checks of its own."""
+    address = live.host(shield).ipv4
+    for url, port in (("http://www.example.com/", 80), ("https://secure.example.com/", 443)):
+        way = f"{url.split('/')[2]}:{port}:{address}"
+
+        def page(url: str = url, way: str = way) -> bool | None:
+            return PAGE in live.fetch(url, "--resolve", way) or None
+
+        until(page, BACK_WITHIN_S, f"{url} by {shield}")

@@ -28,7 +28,7 @@ ANSWERED_WITHIN_S: Final = 20.0
 BEAT_S: Final = 0.02  # of the look at this program's own lateness
 FRAME_EVERY_S: Final = 0.1
 TOLD_EACH: Final = 50  # answers after which whoever started it is told how many there are
-LINE_BYTES: Final = 512
+LINE_EVERY_S, LINE_BYTES = 0.1, 512  # of the download, as the page sends it
 MIXED: Final = (  # kind, TLS, kept, visitors, requests a second of each
     ("kept", False, True, 8, 27.0),
     ("kept-tls", True, True, 4, 10.0),
@@ -93,7 +93,7 @@ class Diary:
 
     def note(self, kind: str, due: float) -> None:
         """Note an answer that has just come."""
-        self.answered.setdefault(kind, []).append((round(due, 4), round(time.monotonic() - due, 4)))
+        self.answered.setdefault(kind, []).append((round(due, 4), round(max(0.0, time.monotonic() - due), 4)))
         self._count += 1
         if self._count % TOLD_EACH == 0:
             print(self._count, flush=True)  # noqa: T201 - whoever started it waits for numbers
@@ -206,15 +206,14 @@ class Visitors:
         try:
             writer.write(f"GET /stream HTTP/1.1\r\nHost: {self._target.safe}\r\n\r\n".encode())
             await _head(reader)
-            number = 0
+            due, number = time.monotonic(), 0
             while not self.stop.is_set():
-                due = time.monotonic()
                 async with asyncio.timeout(ANSWERED_WITHIN_S):
                     line = await reader.readexactly(LINE_BYTES)
                 if int(line[:8]) != number:
                     raise Lost(f"line {line[:8]!r} instead of {number}")
                 self.diary.note("stream", due)
-                number += 1
+                due, number = time.monotonic() + LINE_EVERY_S, number + 1
         finally:
             writer.close()
 
