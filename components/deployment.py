@@ -19,6 +19,7 @@ from plan.cost import tell_cost
 from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
 from plan.model.refs import Ref
+from plan.moves import find_moves
 from plan.outputs import diagram, origin_outputs
 from plan.standing import Standing, addresses_of, told_to, what_it_knows
 
@@ -46,7 +47,7 @@ class Deployment(pulumi.ComponentResource):
         standing: What the last run left, so that the preview can say what changes.
 
     Raises:
-        StackError: There are findings.
+        StackError: There are findings, or a host that stands would have to move.
         RenderError: A host's user data is too long, or its `setup` says what only Farshore may say.
     """
 
@@ -64,13 +65,15 @@ class Deployment(pulumi.ComponentResource):
             raise StackError(
                 Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
             )
+        self._standing = standing or Standing()
+        if moves := tuple(find_moves(plan, self._standing)):
+            raise StackError(moves)
         texts = draft_user_data(plan.hosts)  # what is too long is refused by the preview, before any resource
         super().__init__("farshore:components:Deployment", name, None, opts)
         for warning in plan.warnings:
             pulumi.log.warn(warning, self)
         own = pulumi.ResourceOptions(parent=self)
         self._plan = plan
-        self._standing = standing or Standing()
         self._now = {
             host.name: told_to(plan, host, _short_digest(texts[host.name]), _short_digest(render_birth(host)))
             for host in plan.hosts

@@ -3,9 +3,10 @@
 Pure. A way is decided by the stack file alone (`shield_way`, `origin_way`); whether a host that runs can be told by it
 depends on what it was told before (`plan_rollout`).
 
-The order, where it matters: a tunnel that comes is told to the shield, which answers, before the origin, which dials;
-one that goes is taken from the origin first; and an origin accepts what is new before its shields send it. Hosts take
-their turns one after the other, so that one which does not prove itself keeps the rest as they are.
+The order, where it matters: a tunnel that comes is told to the shield, which answers, before the origin, which dials,
+and the way to a new origin to the shield that lets it through; one that goes is taken from the origin first; and an
+origin accepts what is new before its shields send it. Hosts take their turns one after the other, so that one which
+does not prove itself keeps the rest as they are.
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ def _before(plan: Plan, standing: Standing) -> Iterator[tuple[str, str]]:
     for origin in plan.origins:
         told = standing.hosts.get(origin.name)
         if told is None:
+            for shield in sorted(origin.shields):
+                yield shield, origin.name
             continue
         was, now = set(told.shields), set(origin.shields)
         for shield in sorted(now - was):

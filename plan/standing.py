@@ -30,6 +30,8 @@ class Told:
         birth: Of the part of it that only a new server takes: packages, and the host's own setup.
         accepts: Ports that it accepts inside its tunnels.
         delivery: It was told to let delivery in, so that it can be told more while it runs.
+        location: Where it stands; empty for what a version wrote that did not say.
+        server_type: Its size; the same.
     """
 
     server: str
@@ -41,6 +43,8 @@ class Told:
     birth: str
     accepts: tuple[str, ...]
     delivery: bool
+    location: str
+    server_type: str
 
     def as_output(self) -> dict[str, Any]:
         """Return the same as a stack's outputs hold it, and `read_standing` reads it."""
@@ -54,6 +58,8 @@ class Told:
             "birth": self.birth,
             "accepts": list(self.accepts),
             "delivery": self.delivery,
+            "location": self.location,
+            "server_type": self.server_type,
         }
 
 
@@ -84,6 +90,8 @@ def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
         birth=birth,
         accepts=accepted(host),
         delivery=host.way is not None,
+        location=host.location,
+        server_type=host.server_type,
     )
 
 
@@ -98,7 +106,10 @@ def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: boo
     """
     if before is None or before.server != server:
         return replace(now, server=server)
-    return replace(now, server=server, birth=before.birth) if delivered else before
+    # Place and size are the provider's: whatever a run says of them holds once it is over.
+    ordered = replace(before, location=now.location, server_type=now.server_type)
+    known = replace(now, birth=before.birth) if delivered else ordered
+    return replace(known, server=server)
 
 
 def addresses_of(device: Device) -> dict[str, str]:
@@ -130,6 +141,8 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             birth=str(said.get("birth", said["digest"])),
             accepts=tuple(map(str, said.get("accepts", ()))),
             delivery=said.get("delivery") is True,
+            location=str(said.get("location", "")),
+            server_type=str(said.get("server_type", "")),
         )
     except (KeyError, IndexError, TypeError, ValueError):
         return None

@@ -141,6 +141,12 @@ def test_a_birth_is_waited_for_and_a_host_that_runs_is_not() -> None:
         assert dials == {"wait": 60, "apply": 10, "confirm": 10}
 
 
+def test_an_origin_is_waited_for_once_its_shield_has_been_told() -> None:
+    """All tries to dial it share one connection to the shield, which opens what the shield knew when it was made."""
+    asked = [name for kind, name in record(program()).asked if kind == COMMAND]
+    assert asked.index(f"{SHIELD}-confirm") < asked.index(f"{ORIGIN}-wait")
+
+
 def test_a_new_server_is_told_anew() -> None:
     """Nothing of a connection changes with a server at a kept address, so its id is a trigger."""
     recorder = lasting(program())

@@ -133,6 +133,14 @@ def test_an_origin_accepts_what_is_new_before_its_shields_send_it() -> None:
     assert turns(open_stack(), open_stack()) == [("falkenstein", None), ("press", "falkenstein")]
 
 
+def test_a_new_origin_has_its_turn_after_the_shield_that_lets_it_through() -> None:
+    """Even where that shield has to wait for another origin, which accepts something new."""
+    drop = {"slot": 3, "account": "vault", "location": "hel1", "shields": ["falkenstein"]}
+    comes = open_stack(origins__press__slot=4, origins__press__services__extra={"port": 9000}, origins__drop=drop)
+    found = turns(open_stack(origins__press__slot=4), comes)
+    assert found == [("press", "falkenstein"), ("falkenstein", None), ("drop", "falkenstein")]
+
+
 def test_whoever_can_have_no_order_is_told_all_the_same() -> None:
     """Two origins that swap their shields: each would wait for the other, so the first begins."""
     drop = {"slot": 3, "account": "vault", "location": "hel1"}
