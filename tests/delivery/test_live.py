@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,24 @@ def test_nobody_is_told_while_the_stack_file_says_so(live: Live) -> None:
     assert f"falkenstein, press: {TOLD}" in live.changed(delivery=None)
     assert KEYS[0] in live.peers("falkenstein")
     live.changed(operators__laptop=None)
+
+
+def test_what_was_changed_by_hand_is_put_right_where_the_host_is_told_once_more(live: Live, tmp_path: Path) -> None:
+    """An `up` has nothing to do, since nothing that was told changed; named, the host's commands run again."""
+    press = next(iter(live.peers("falkenstein")))
+    live.says("falkenstein", "wg", "set", "fs0", "peer", KEYS[1], "allowed-ips", "10.0.0.99/32")
+    live.says("falkenstein", "ip", "route", "add", "10.0.0.99/32", "dev", "fs0")
+    assert json.loads(live.says("falkenstein", "farshore-host", "status"))["drift"] != []
+    live.changed()
+    assert set(live.peers("falkenstein")) == {press, KEYS[1]}
+    again = ["--replace", "**::farshore-delivery-edge.falkenstein-*"]
+    with live.visited(tmp_path) as answers:
+        live.work.run(["up", "--yes", "--skip-preview", *again, *live.work.where])
+    assert set(answers) == {"200"}
+    assert set(live.peers("falkenstein")) == {press}
+    found = json.loads(live.says("falkenstein", "farshore-host", "status"))
+    assert (found["drift"], found["state"]) == ([], "confirmed")
+    live.work.run(["preview", "--expect-no-changes", *live.work.where])
 
 
 def test_ports_domains_and_sizes_change_while_visitors_are_answered(live: Live, tmp_path: Path) -> None:
