@@ -49,5 +49,5 @@ def stand(letters: str, path: Path) -> Iterator[Live]:
 
 
 def asked(said: str) -> set[str]:
-    """Return the hosts that an `up` ran something on, by what it said."""
-    return {host for _, host in _ROW.findall(said)}
+    """Return the hosts that an `up` ran something on, by what it said; a command that is forgotten runs nothing."""
+    return {host for sign, host in _ROW.findall(said) if sign != "-"}
