@@ -20,6 +20,7 @@ from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
 from plan.model.refs import Ref
 from plan.outputs import diagram, origin_outputs
+from plan.rotation import judge_step
 from plan.standing import Standing, addresses_of, told_to, what_it_knows
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Deployment(pulumi.ComponentResource):
         standing: What the last run left, so that the preview can say what changes.
 
     Raises:
-        StackError: There are findings.
+        StackError: There are findings, or the plan is more than one step of a rotation away from what stands.
         RenderError: A host's user data is too long, or its `setup` says what only Farshore may say.
     """
 
@@ -63,6 +64,8 @@ class Deployment(pulumi.ComponentResource):
             raise StackError(
                 Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
             )
+        if step := list(judge_step(plan, standing or Standing())):
+            raise StackError(step)
         texts = draft_user_data(plan.hosts)  # what is too long is refused by the preview, before any resource
         super().__init__("farshore:components:Deployment", name, None, opts)
         for warning in plan.warnings:
@@ -144,6 +147,7 @@ class Deployment(pulumi.ComponentResource):
             "standing": {
                 "hosts": {host.name: self._knows(host) for host in plan.hosts},
                 "devices": {device.name: addresses_of(device) for device in plan.devices},
+                "dials": {device.name: device.generation for device in plan.devices},
             },
         }
 

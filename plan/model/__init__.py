@@ -156,6 +156,7 @@ class Device:
         slot: Its number.
         public_key: In base64.
         tunnels: One for each shield that it may dial; it uses one at a time.
+        generation: Of the shields' keys that its files have.
         lans: Networks behind it.
         forwards: Through it: to and from the LANs behind it.
         masquerades: LANs behind it that know no way back.
@@ -169,6 +170,7 @@ class Device:
     slot: int
     public_key: str
     tunnels: tuple[DeviceTunnel, ...]
+    generation: int
     lans: tuple[Network, ...] = ()
     forwards: tuple[Flow, ...] = ()
     masquerades: tuple[Network, ...] = ()
@@ -202,6 +204,8 @@ class Plan:
         origins: In the order of their slots.
         devices: In the order of their names.
         tunnels: In the order of near, far and generation.
+        generations: Sets of keys that stand side by side, the older first.
+        active: The one by which hosts send to each other.
         separate: What must differ between a shield and each origin behind it.
         waived: Pairs of shield and origin, and the rules that they may break.
         addresses_kept: Public addresses are protected against every destroy.
@@ -217,6 +221,8 @@ class Plan:
     origins: tuple[Host, ...]
     devices: tuple[Device, ...]
     tunnels: tuple[Tunnel, ...]
+    generations: tuple[int, ...]
+    active: int
     separate: tuple[str, ...]
     waived: frozenset[tuple[str, str, str]]
     addresses_kept: bool
