@@ -6,7 +6,7 @@ host's own list of references is everything that it will ever be told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from plan.model.refs import Ref, in_order
@@ -111,6 +111,17 @@ class Host:
     def forwards(self) -> bool:
         """Tell whether packets pass through it."""
         return bool(self.firewall.forwards or self.firewall.internet)
+
+    def in_use(self) -> Host:
+        """Return it with those peers alone that it sends to: what stands behind is left out."""
+        kept = []
+        for interface in self.interfaces:
+            routes = tuple(route for route in interface.routes if not route.behind)
+            used = {route.destination for route in routes}
+            peers = tuple(peer for peer in interface.peers if used & set(peer.allowed_ips))
+            if peers:
+                kept.append(replace(interface, peers=peers, routes=routes))
+        return replace(self, interfaces=tuple(kept))
 
     def references(self) -> tuple[Ref, ...]:
         """Return everything that this host must be told, in order and once."""
