@@ -90,8 +90,7 @@ def render_endpoint(endpoint: Endpoint, material: Material) -> str:
 def _route(route: Route) -> str:
     """Return the command that makes a route; a single address is written without its length.
 
-    One that stands behind another is there for proofs, and for what a firewall believes of a packet's way: during a
-    switch the two directions of a connection use two interfaces.
+    One that stands behind another is there for proofs: without it nothing could be sent by its interface in IPv6.
     """
     mtu = f" mtu {route.mtu_bytes}" if route.mtu_bytes else ""
     where = as_text(route.destination) + (f" metric {BEHIND_METRIC}" if route.behind else "")

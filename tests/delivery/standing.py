@@ -66,6 +66,11 @@ class Live(Deployed):
                 place[last] = value
         self.file.write_text(yaml.safe_dump(document), encoding="utf-8")
 
+    def config(self) -> dict[str, Any]:
+        """Return the values of the stack file."""
+        found: dict[str, Any] = yaml.safe_load(self.file.read_text(encoding="utf-8"))["config"]
+        return found
+
     def up(self) -> subprocess.CompletedProcess[str]:
         """Deploy the stack file as it is now, as a person does."""
         return subprocess.run(

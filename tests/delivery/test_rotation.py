@@ -1,4 +1,4 @@
-"""Keys rotate by three edits of the stack file, while visitors are answered and hosts run.
+"""Keys rotate while visitors are answered and hosts run: by three edits of the stack file, or by one command.
 
 ```text
                   51820  fs0 ═══════ fs0g0  generation 1    routes ──┐ moved by the second edit
@@ -10,12 +10,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.client import until
-from tests.first_light.deployed import redo_firewall, undo_firewall
+from tests.first_light.deployed import FARSHORE, ROOT, UP_WITHIN_S, farshore, redo_firewall, undo_firewall
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +97,8 @@ def test_three_edits_rotate_every_key_and_no_request_is_lost(live: Live, tmp_pat
     assert ways(live, "falkenstein") == ["fs1"]
     assert ways(live, "press") == ["fs0g1"]
     assert live.servers() == servers
+    for name in INNER:
+        assert json.loads(live.says(name, "farshore-host", "status"))["drift"] == []
     new = {name: secrets_of(live, name) for name in INNER}
     for name in INNER:
         assert not new[name] & old[name]
@@ -107,3 +112,143 @@ def test_three_edits_rotate_every_key_and_no_request_is_lost(live: Live, tmp_pat
     shared = live.says("press", "cat", "/etc/farshore/keys/fs0g1-falkenstein.psk").strip()
     assert answered(live, private, shared, public)
     assert live.page()
+
+
+def keys(live: Live) -> tuple[list[int], int]:
+    """Return the generations in the stack file, and the active one."""
+    config = live.config()
+    standing = config.get("farshore:generations", [1])
+    return standing, config.get("farshore:active", standing[0])
+
+
+def where(live: Live) -> tuple[str, ...]:
+    """Return the flags that name the deployment to `farshore rotate`."""
+    return ("--lab", live.name, "--config-file", str(live.file))
+
+
+def rotated(live: Live, *flags: str) -> str:
+    """Rotate, and return what was said."""
+    done = farshore("rotate", *where(live), *flags, within_s=2 * UP_WITHIN_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def interrupted(live: Live) -> str:
+    """Rotate, interrupt it as Ctrl-C does once it has edited the stack file, and return what was said."""
+    before = live.file.read_bytes()
+    process = subprocess.Popen(
+        [str(FARSHORE), "rotate", *where(live)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        until(lambda: live.file.read_bytes() != before or None, 120, "an edit of the stack file")
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=UP_WITHIN_S)
+    assert process.returncode != 0, said
+    return said
+
+
+def test_stopped_in_each_step_the_same_command_goes_on(live: Live, tmp_path: Path) -> None:
+    """Interrupted right after each edit, it brings that step to its end; every answer is there, no key is left."""
+    (before,), _ = keys(live)
+    old, servers = {name: secrets_of(live, name) for name in INNER}, live.servers()
+    with live.visited(tmp_path) as answers:
+        for expected in (
+            ([before, before + 1], before),
+            ([before, before + 1], before + 1),
+            ([before + 1], before + 1),
+        ):
+            interrupted(live)
+            assert keys(live) == expected
+            said = rotated(live, "--one")
+            assert "to be finished at" in said
+            assert keys(live) == expected
+    assert set(answers) == {"200"}
+    assert f"rotated: generation {before + 1} stands alone" in said
+    assert live.servers() == servers
+    for name in INNER:
+        new = secrets_of(live, name)
+        assert new
+        assert not new & old[name]
+        assert not [key for key in new | old[name] if key in said]
+    assert live.host("press").ipv4 not in said
+
+
+def test_the_command_rotates_all_and_names_what_still_has_the_old_keys(live: Live, tmp_path: Path) -> None:
+    """Every step is said and proven; what purges the former states' copies purges them, and the next `up` works."""
+    (before,), _ = keys(live)
+    with live.visited(tmp_path) as answers:
+        said = rotated(live)
+    assert set(answers) == {"200"}
+    lines = [line.strip() for line in said.splitlines()]
+    steps = [line for line in lines if line.startswith(("stage:", "switch:", "drained:", "prune:", "rotated:"))]
+    assert [line.partition(":")[0] for line in steps] == ["stage", "switch", "drained", "prune", "rotated"]
+    assert f"proven at both ends, with packets of full size: 1 tunnels of generation {before + 1}" in lines
+    assert keys(live) == ([before + 1], before + 1)
+    purge = next(line for line in lines if line.startswith("rm -rf -- "))
+    former = [line for line in lines if line.endswith("to purge these:")]
+    assert len(former) == 1
+    subprocess.run(["sh", "-c", purge], check=True)
+    assert not list((live.lab.folder / "pulumi" / "state" / ".pulumi").rglob("*.bak"))
+    live.changed()
+    assert live.page()
+
+
+def test_each_step_but_the_last_is_taken_back(live: Live, tmp_path: Path) -> None:
+    """From the switch to the stage, from the stage to where it began, with the same keys and no request lost."""
+    (before,), _ = keys(live)
+    old, names = {name: secrets_of(live, name) for name in INNER}, {name: ways(live, name) for name in INNER}
+    with live.visited(tmp_path) as answers:
+        rotated(live, "--one")
+        rotated(live, "--one")
+        assert keys(live) == ([before, before + 1], before + 1)
+        assert all(ways(live, name)[1:] == names[name] for name in INNER)
+        rotated(live, "--back")
+        assert keys(live) == ([before, before + 1], before)
+        assert all(ways(live, name)[:1] == names[name] for name in INNER)
+        rotated(live, "--back")
+    assert set(answers) == {"200"}
+    assert keys(live) == ([before], before)
+    for name in INNER:
+        assert secrets_of(live, name) == old[name]
+        assert ways(live, name) == names[name]
+    refused = farshore("rotate", *where(live), "--back")
+    assert refused.returncode == 2
+    assert "the keys before it are gone" in refused.stderr
+
+
+def test_a_host_that_can_not_be_told_keeps_the_command_from_beginning(live: Live) -> None:
+    """It is named, the stack file is as it was, and nothing is deployed."""
+    live.change(origins__press__ssh="off")
+    try:
+        before = live.file.read_bytes()
+        refused = farshore("rotate", *where(live))
+        assert refused.returncode == 2
+        assert "farshore:origins.press.ssh: answers no SSH of delivery's" in refused.stderr
+        assert live.file.read_bytes() == before
+    finally:
+        live.change(origins__press__ssh=None)
+
+
+def test_a_reboot_in_the_middle_ends_with_the_same_generation_at_both_ends(live: Live) -> None:
+    """A host comes up as it was told last, with both its tunnels."""
+    (before,), _ = keys(live)
+    rotated(live, "--one")
+    rotated(live, "--one")
+    leading = ways(live, "press")
+    press = live.machine("press")
+    pid = press.leader_pid
+    press.run(["systemctl", "reboot"])
+    until(lambda: press.leader_pid not in {None, pid} or None, 60, "another first process")
+    press.wait_born()
+    until(lambda: len(live.says("press", "wg", "show", "interfaces").split()) == 2 or None, 60, "both its interfaces")
+    assert ways(live, "press") == leading
+    assert live.page()
+    assert "prune" in rotated(live, "--one")
+    assert keys(live) == ([before + 1], before + 1)

@@ -17,6 +17,7 @@ import pytest
 from plan import check
 from plan.changes import tell_changes
 from plan.delivery import plan_rollout
+from plan.explain import explain
 from plan.model.refs import Ref
 from plan.rotation import ONE_AT_A_TIME, judge_step
 from plan.standing import Standing, addresses_of, read_standing, told_to, what_it_knows
@@ -67,6 +68,22 @@ def test_each_tunnel_stands_twice_with_nothing_but_its_addresses_in_common() -> 
         assert {rule.port for rule in host.cloud_rules if rule.protocol == "udp"} == {51820, 51821}
     assert [str(tunnel.psk) for tunnel in plan.tunnels] == ["psk:falkenstein/press/1", "psk:falkenstein/press/2"]
     assert check(plan) == ()
+
+
+def test_every_preview_says_that_two_generations_stand() -> None:
+    """Until the older one is gone; of one nothing is said."""
+    line = (
+        "farshore:generations: [1, 2] stand side by side, and the keys of both are admitted; "
+        "go on with `farshore rotate` (docs/rotation.md)"
+    )
+    assert line in generations(1, 2).warnings
+    assert not [one for one in generations(2).warnings if "generations" in one]
+
+
+def test_who_reaches_a_host_is_told_once_for_both_generations() -> None:
+    """With both ports."""
+    told = [one.text for one in explain(generations(1, 2), "press") if "its tunnel" in one.text]
+    assert told == ["falkenstein on udp 51820, 51821 (its tunnel)"]
 
 
 def test_an_origin_dials_each_generation_at_its_own_port() -> None:
