@@ -73,11 +73,13 @@ def _https(sites: Sequence[Site]) -> list[str]:
 
 
 def _http(passed: Sequence[Site], plain: Sequence[Site]) -> list[str]:
+    # A reload closes a visitor's idle connection with its next answer: closed at once, it loses a request on its way.
     return [
         "frontend http",
         "    mode http",
         "    option httplog",
         "    option forwardfor",
+        "    option idle-close-on-response",
         "    bind :80",
         "    bind :::80 v6only",
         *(
@@ -99,7 +101,7 @@ def _backend(site: Site, source: IPv4Address) -> list[str]:
         f"backend {_name(site)}",
         f"    mode {'tcp' if site.tls == 'passthrough' else 'http'}",
         f"    source {source}",
-        f"    server {site.origin} {site.address}:{site.port} check inter 2s fall 3 rise 1",
+        f"    server {site.origin} {site.address}:{site.port} check inter 2s downinter 1s fall 3 rise 1",
         "",
     ]
 

@@ -19,6 +19,7 @@ from plan.cost import tell_cost
 from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
 from plan.model.refs import Ref
+from plan.moves import find_moves
 from plan.outputs import diagram, origin_outputs
 from plan.rotation import judge_step
 from plan.standing import Standing, addresses_of, told_to, what_it_knows
@@ -46,7 +47,8 @@ class Deployment(pulumi.ComponentResource):
         standing: What the last run left, so that the preview can say what changes.
 
     Raises:
-        StackError: There are findings, or the plan is more than one step of a rotation away from what stands.
+        StackError: There are findings, a host that stands would have to move, or the plan is more than one step of a
+            rotation away from what stands.
         RenderError: A host's user data is too long, or its `setup` says what only Farshore may say.
     """
 
@@ -64,7 +66,10 @@ class Deployment(pulumi.ComponentResource):
             raise StackError(
                 Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
             )
-        if step := list(judge_step(plan, standing or Standing())):
+        self._standing = standing or Standing()
+        if moves := tuple(find_moves(plan, self._standing)):
+            raise StackError(moves)
+        if step := tuple(judge_step(plan, self._standing)):
             raise StackError(step)
         texts = draft_user_data(plan.hosts)  # what is too long is refused by the preview, before any resource
         super().__init__("farshore:components:Deployment", name, None, opts)
@@ -72,7 +77,6 @@ class Deployment(pulumi.ComponentResource):
             pulumi.log.warn(warning, self)
         own = pulumi.ResourceOptions(parent=self)
         self._plan = plan
-        self._standing = standing or Standing()
         self._now = {
             host.name: told_to(plan, host, _short_digest(texts[host.name]), _short_digest(render_birth(host)))
             for host in plan.hosts

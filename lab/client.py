@@ -189,6 +189,14 @@ class Lab:
         fresh.write_text("".join(lines), encoding="ascii")
         fresh.replace(folder / "published")
 
+    def published_names(self) -> dict[str, list[str]]:
+        """Return what `publish_names` has made the lab's resolvers know."""
+        path, names = Path(self.world()["names"]) / "published", dict[str, list[str]]()
+        for line in path.read_text(encoding="ascii").splitlines() if path.exists() else ():
+            address, name = line.split()
+            names.setdefault(name, []).append(address)
+        return names
+
     def inject(self, fault: Fault) -> Injected:
         """Begin a fault of `lab.faults.model`, or change it if it has begun; `with` heals it at the end.
 

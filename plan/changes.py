@@ -67,8 +67,10 @@ def tell_changes(
     return (
         *_networks(plan, standing),
         *tell_step(plan, standing),
+        *_sizes(plan, standing),
         *(line for one in stale for line in _slot(one, domains)),
         *(line for one in stale for line in _moved(one, domains)),
+        *(line for one in stale for line in _ports(one, domains)),
         *_devices(plan, standing),
         *_delivered(stale),
         *_replacements([one for one in stale if one.waits], servers),
@@ -88,6 +90,17 @@ def _networks(plan: Plan, standing: Standing) -> Iterator[str]:
             ]
             what = f"addresses inside change: {choices(moved)}" if moved else "no address inside changes"
             yield f"farshore:{key}: {was} to {now}; {what}"
+
+
+def _sizes(plan: Plan, standing: Standing) -> Iterator[str]:
+    """Tell of servers that get another size: their provider switches them off for it, and leaves them so."""
+    for host in plan.hosts:
+        told = standing.hosts.get(host.name)
+        if told is not None and told.server_type not in {"", host.server_type}:
+            yield (
+                f"{host.key}.server_type: {told.server_type} to {host.server_type}; its provider switches it off for "
+                "that and leaves it off: run farshore repair after this `pulumi up`, or farshore resize instead of it"
+            )
 
 
 def _slot(stale: _Stale, domains: Mapping[str, list[str]]) -> Iterator[str]:
@@ -119,6 +132,17 @@ def _moved(stale: _Stale, domains: Mapping[str, list[str]]) -> Iterator[str]:
         yield (
             f"{where}: visitors of {choices(domains[host.name])} are to come to {', '.join(now)}: publish the new "
             "records (pulumi stack output dns)"
+        )
+
+
+def _ports(stale: _Stale, domains: Mapping[str, list[str]]) -> Iterator[str]:
+    """Tell of ports that come and go at once: for a moment the origin has left one that its shields still send to."""
+    gone, come = set(stale.told.accepts) - set(stale.now.accepts), set(stale.now.accepts) - set(stale.told.accepts)
+    if stale.reached and gone and come and stale.host.name in domains:
+        yield (
+            f"{stale.host.key}.services: {', '.join(sorted(gone))} goes and {', '.join(sorted(come))} comes; "
+            "whoever is sent from the one to the other is refused until both ends are told: to lose nobody add the new "
+            "service first, with the domain on it, and take the old one away by another `pulumi up`"
         )
 
 

@@ -33,6 +33,8 @@ class Told:
         delivery: It was told to let delivery in, so that it can be told more while it runs.
         generations: Sets of keys that it has.
         active: The one by which it sends.
+        location: Where it stands; empty for what a version wrote that did not say.
+        server_type: Its size; the same.
     """
 
     server: str
@@ -46,6 +48,8 @@ class Told:
     delivery: bool
     generations: tuple[int, ...] = (FIRST_GENERATION,)
     active: int = FIRST_GENERATION
+    location: str
+    server_type: str
 
     def as_output(self) -> dict[str, Any]:
         """Return the same as a stack's outputs hold it, and `read_standing` reads it."""
@@ -61,6 +65,8 @@ class Told:
             "delivery": self.delivery,
             "generations": list(self.generations),
             "active": self.active,
+            "location": self.location,
+            "server_type": self.server_type,
         }
 
 
@@ -100,6 +106,8 @@ def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
         delivery=host.way is not None,
         generations=plan.generations,
         active=plan.active,
+        location=host.location,
+        server_type=host.server_type,
     )
 
 
@@ -114,7 +122,10 @@ def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: boo
     """
     if before is None or before.server != server:
         return replace(now, server=server)
-    return replace(now, server=server, birth=before.birth) if delivered else before
+    # Place and size are the provider's: whatever a run says of them holds once it is over.
+    ordered = replace(before, location=now.location, server_type=now.server_type)
+    known = replace(now, birth=before.birth) if delivered else ordered
+    return replace(known, server=server)
 
 
 def addresses_of(device: Device) -> dict[str, str]:
@@ -149,6 +160,8 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             delivery=said.get("delivery") is True,
             generations=tuple(map(int, said.get("generations", (FIRST_GENERATION,)))),
             active=int(said.get("active", FIRST_GENERATION)),
+            location=str(said.get("location", "")),
+            server_type=str(said.get("server_type", "")),
         )
     except (KeyError, IndexError, TypeError, ValueError):
         return None

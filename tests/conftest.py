@@ -41,6 +41,7 @@ TOGETHER = {
     "firewall": "firewall",
     "topologies": "deployed",
     "delivery": "machines",
+    "changes": "changes",
     "machines_vm": "machines_vm",
     "host_live": "host_live",
 }

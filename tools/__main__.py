@@ -10,6 +10,7 @@ from tools.lab import app as lab
 from tools.operator import app as operator
 from tools.plan import plan
 from tools.repair import repair, repair_lab
+from tools.replace import replace, resize
 from tools.rotate import rotate
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_show_locals=False, help=__doc__)
@@ -19,6 +20,8 @@ app.add_typer(operator, name="operator")
 app.add_typer(gateway, name="gateway")
 app.command("repair")(repair)
 app.command("rotate")(rotate)
+app.command("replace")(replace)
+app.command("resize")(resize)
 app.command("plan")(plan)
 app.command("init")(init)
 

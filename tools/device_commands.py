@@ -25,15 +25,19 @@ Shields = Annotated[list[str] | None, typer.Option("--shield", help="Which to di
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
+def refusing(*more: type[Exception]) -> Iterator[None]:
     """Turn what can't be done into its message and exit code 2.
+
+    Args:
+        more: What else can't be done.
 
     Raises:
         typer.Exit: Something is refused.
     """
+    refused: tuple[type[Exception], ...] = (EditError, EngineError, LabError, StackError, *more)
     try:
         yield
-    except (EditError, EngineError, LabError, StackError) as error:
+    except refused as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(2) from error
 

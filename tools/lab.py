@@ -18,11 +18,11 @@ from lab.machines.qemu_image import ensure_virtual_image
 from lab.machines.recipe import RELEASES
 from lab.refusals import check_machine
 from lab.registry import RefusalError, Registration
-from plan.endpoints import parse_host
 from plan.stack.hosts import Server
 from tools.birth import BirthError, await_birth
 from tools.deployment import await_page, hosts_of, show_summary, tell_listeners
 from tools.lab_faults import app as faults
+from tools.records import publish_answering, publish_known
 from tools.snapshot import check_source, restore_deployment, save_deployment
 from tools.workspace import ROOT, EngineError, Workspace
 
@@ -161,13 +161,14 @@ def _up(wanted: _Wanted) -> None:
         raise typer.Exit(code)
     failed.unlink(missing_ok=True)
     outputs = work.outputs()
-    lab.publish_names(names_of(outputs))
     hosts = hosts_of(lab)
+    publish_known(lab, outputs)
     try:
         await_birth(lab, hosts, console)
     except BirthError:
         unfinished.unlink()  # all is made: what is said leads on from here, and the next `up` waits on
         raise
+    publish_answering(lab, outputs, console)
     await_page(lab, outputs, console)
     tell_listeners(lab, hosts.all, console)
     unfinished.unlink()
@@ -261,21 +262,6 @@ def images_of(stack_file: Path) -> tuple[str, ...]:
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         wanted = {default}  # what is wrong with it is the program's to say
     return tuple(sorted(wanted & RELEASES.keys())) or (default,)
-
-
-def names_of(outputs: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the DNS records that the deployment asks for, as the lab's resolver takes them.
-
-    A shield that is dialled by a name has the name too: in the lab no router stands before it.
-    """
-    names: dict[str, list[str]] = {}
-    for record in outputs["dns"]:
-        names.setdefault(record["name"], []).append(record["value"])
-    for of, tunnel in outputs["tunnels"].items():
-        host = (tunnel["endpoint"] or "").rpartition(":")[0].strip("[]")
-        if host and isinstance(parse_host(host), str):
-            names.setdefault(host, list(outputs["shields"][of.partition("/")[0]].values()))
-    return names
 
 
 def _become(command: list[str]) -> None:

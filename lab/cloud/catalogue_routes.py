@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lab.cloud.catalogue import Catalogue, Datacenter, Image, Location, ServerType
+    from lab.cloud.project import Project
     from lab.cloud.reply import Json
 
 T = TypeVar("T", "Datacenter", "Location", "ServerType")
@@ -37,8 +38,9 @@ def show_location(location: Location) -> Json:
     }
 
 
-def show_server_type(catalogue: Catalogue, kind: ServerType) -> Json:
-    """Return a server type as a client sees it."""
+def show_server_type(project: Project, kind: ServerType) -> Json:
+    """Return a server type as a client sees it, with where it can be had now."""
+    catalogue, settings = project.catalogue, project.settings
     places = [place for place in catalogue.locations if place.name in kind.locations]
     return {
         "id": kind.id,
@@ -55,7 +57,14 @@ def show_server_type(catalogue: Catalogue, kind: ServerType) -> Json:
         "cpu_type": kind.cpu_type,
         "architecture": kind.architecture,
         "locations": [
-            {"id": p.id, "name": p.name, "deprecation": None, "available": True, "recommended": True} for p in places
+            {
+                "id": place.id,
+                "name": place.name,
+                "deprecation": None,
+                "available": settings.has_capacity(kind.name, place.name),
+                "recommended": settings.has_capacity(kind.name, place.name),
+            }
+            for place in places
         ],
     }
 
@@ -99,7 +108,7 @@ def _show_datacenter(catalogue: Catalogue, datacenter: Datacenter) -> Json:
 
 def _pricing(call: Call) -> Reply:
     catalogue = call.project.catalogue
-    kinds = [show_server_type(catalogue, kind) for kind in catalogue.server_types]
+    kinds = [show_server_type(call.project, kind) for kind in catalogue.server_types]
     address = [{"location": place.name, **_price(0.0008)} for place in catalogue.locations]
     body = {
         "currency": "EUR",
@@ -133,7 +142,7 @@ def _read_only(
     singular: str,
     plural: str,
     items: Callable[[Catalogue], Sequence[T]],
-    show: Callable[[Catalogue, T], Json],
+    show: Callable[[Project, T], Json],
     filters: Mapping[str, Callable[[T], str]],
 ) -> tuple[Route, ...]:
     """Return the two routes of something that can only be read."""
@@ -142,13 +151,13 @@ def _read_only(
         catalogue = call.project.catalogue
         chosen = by_fields(call, items(catalogue), {"name": lambda item: item.name, **filters})
         chosen = in_order(call, chosen, {"id": lambda item: item.id, "name": lambda item: item.name})
-        return page(call, plural, [show(catalogue, item) for item in chosen])
+        return page(call, plural, [show(call.project, item) for item in chosen])
 
     def one(call: Call) -> Reply:
         catalogue, number = call.project.catalogue, call.number(singular)
         for item in items(catalogue):
             if item.id == number:
-                return Reply(status=200, body={singular: show(catalogue, item)})
+                return Reply(status=200, body={singular: show(call.project, item)})
         raise not_found(singular, number)
 
     return (
@@ -159,7 +168,9 @@ def _read_only(
 
 ROUTES = (
     *_read_only("location", "locations", lambda c: c.locations, lambda _, item: show_location(item), {}),
-    *_read_only("datacenter", "datacenters", lambda c: c.datacenters, _show_datacenter, {}),
+    *_read_only(
+        "datacenter", "datacenters", lambda c: c.datacenters, lambda p, item: _show_datacenter(p.catalogue, item), {}
+    ),
     *_read_only("server_type", "server_types", lambda c: c.server_types, show_server_type, {}),
     Route(method="GET", pattern="/pricing", handler=_pricing),
 )

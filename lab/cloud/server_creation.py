@@ -71,8 +71,7 @@ def check_capacity(project: Project, kind: ServerType, location: str) -> None:
     Raises:
         ApiError: `resource_unavailable`.
     """
-    wanted = {(kind.name, location), (kind.name, "*"), ("*", location), ("*", "*")}
-    if wanted & project.settings.no_capacity:
+    if not project.settings.has_capacity(kind.name, location):
         raise ApiError("resource_unavailable", f"server type {kind.name} is not available in {location}")
 
 

@@ -101,7 +101,7 @@ def _show(project: Project, server: Server) -> Json:
             "firewalls": [{"id": firewall.id, "status": "applied"} for firewall in firewalls_of(project, server)],
         },
         "private_net": [_show_private(net) for net in server.private_nets],
-        "server_type": show_server_type(catalogue, kind) if kind else None,
+        "server_type": show_server_type(project, kind) if kind else None,
         "location": show_location(place) if place else None,
         "image": show_any(project, image) if image else None,
         "iso": None,

@@ -35,3 +35,8 @@ class Settings:
     server_limit: int = 100
     disks_reported: bool = False
     rate_limit: int = 3600
+
+    def has_capacity(self, server_type: str, location: str) -> bool:
+        """Tell whether a server of this type can be had there now."""
+        wanted = {(server_type, location), (server_type, "*"), ("*", location), ("*", "*")}
+        return not wanted & self.no_capacity

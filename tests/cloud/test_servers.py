@@ -227,6 +227,19 @@ def test_a_type_that_is_sold_out_is_412(a: Client) -> None:
     a.server("back")
 
 
+def test_where_a_type_is_sold_out_can_be_asked_beforehand(a: Client) -> None:
+    """Each type says of each place whether it can be had there now; the places that it has stay the same."""
+
+    def to_be_had() -> dict[str, bool]:
+        (kind,) = (one for one in a.get("/server_types")["server_types"] if one["name"] == "cx23")
+        return {place["name"]: place["available"] for place in kind["locations"]}
+
+    before = to_be_had()
+    assert set(before.values()) == {True}
+    a.cloud.settings.no_capacity = {("cx23", "fsn1"), ("cx33", "nbg1")}
+    assert to_be_had() == {**before, "fsn1": False}
+
+
 def test_a_server_may_never_boot(a: Client) -> None:
     """It runs by the API and not in the world, until it is restarted when that is over; others are untouched."""
     other = a.server("other")

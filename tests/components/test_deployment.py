@@ -352,3 +352,11 @@ def test_a_preview_tells_the_cost_once_and_after_every_warning(monkeypatch: pyte
     with pytest.raises(StackError):
         Deployment("farshore", plan=plan, findings=("unsafe",), secrets=loaded(config)[1])
     assert said == []
+
+
+def test_a_host_that_would_have_to_move_is_refused_before_any_resource() -> None:
+    """The provider's `up` would begin by deleting its server."""
+    plan = make_plan(loaded()[0])
+    stands = replace(told_to(plan, plan.origins[0], "then", "then"), location="nbg1")
+    with pytest.raises(StackError, match=r"press\.location: 'hel1', allowed: 'nbg1', where it stands; add a host"):
+        record(program(standing=Standing(hosts={"press": stands})))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 
 from plan.changes import tell_changes
 from plan.delivery import plan_rollout
+from plan.moves import find_moves
 from plan.standing import Standing, Told, addresses_of, read_standing, told_to, what_it_knows
 from tests.stacks import SETUP, SMALLEST, changed, planned
 
@@ -215,6 +217,8 @@ def test_words_stay_until_the_servers_are_replaced() -> None:
         birth="setup None",
         accepts=("tcp/22", "tcp/8080", "tcp/8443"),
         delivery=False,
+        location="hel1",
+        server_type="cx23",
     )
     assert standing(changed(**OPEN)).hosts["press"].delivery
 
@@ -225,6 +229,43 @@ def test_what_an_older_version_wrote_was_told_to_nobody_who_answers() -> None:
     told = {key: value for key, value in left.items() if key not in {"birth", "accepts", "delivery"}}
     assert not read_standing({"hosts": {"press": told}}).hosts["press"].delivery
     assert read_standing({"hosts": {"press": left}}).hosts["press"].delivery
+
+
+def test_a_location_that_moves_is_refused_with_the_way_that_works() -> None:
+    """Its server would be deleted first; another host beside it, and what nobody knows of an older version, is not."""
+    moved = planned(changed(origins__press__location="ash"))
+    (fault,) = find_moves(moved, standing(SMALLEST))
+    assert str(fault) == (
+        "farshore:origins.press.location: 'ash', allowed: 'hel1', where it stands; add a host of another name and slot "
+        "there, `up`, move to it, then take this one out (docs/day2.md)"
+    )
+    assert list(find_moves(moved, Standing())) == []
+    assert list(find_moves(planned(), standing(SMALLEST))) == []
+    older = {"press": dataclasses.replace(standing(SMALLEST).hosts["press"], location="")}
+    assert list(find_moves(moved, Standing(hosts=older))) == []
+    later = what_it_knows(older["press"], "42", now(planned())["press"], delivered=False)
+    assert [fault.found for fault in find_moves(moved, Standing(hosts={"press": later}))] == ["'ash'"]
+
+
+def test_a_port_that_moves_at_once_is_said_with_the_way_that_loses_nobody() -> None:
+    """The new beside the old is not, and neither is the old that goes afterwards."""
+    both = changed(origins__press__services__next={"port": 8081}, **OPEN)
+    moved = changed(origins__press__services__web={"port": 8081}, **OPEN)
+    said = words(changed(**OPEN), moved)
+    assert said[0].startswith("farshore:origins.press.services: tcp/8080 goes and tcp/8081 comes; whoever is sent from")
+    assert said[1:] == [TOLD.format("falkenstein, press")]
+    assert words(changed(**OPEN), both) == [TOLD.format("press")]
+    assert words(both, moved) == [TOLD.format("falkenstein, press")]
+
+
+def test_a_size_that_changes_is_said_with_what_comes_after_it() -> None:
+    """The provider leaves the server off; whoever has the same size is not named."""
+    said = words(SMALLEST, changed(origins__press__server_type="cx33"))
+    assert said[0] == (
+        "farshore:origins.press.server_type: cx23 to cx33; its provider switches it off for that and leaves it off: run "
+        "farshore repair after this `pulumi up`, or farshore resize instead of it"
+    )
+    assert [line for line in said if ".server_type:" in line] == said[:1]
 
 
 def test_hosts_that_delivery_reaches_are_told_and_not_replaced() -> None:

@@ -10,7 +10,7 @@ import pytest
 from cloud_init.resolve import SERVICE, TIMER
 from lab.client import until
 from tests.topologies.standing import LAPTOP
-from tools.lab import names_of
+from tools.records import names_of
 
 if TYPE_CHECKING:
     from pathlib import Path

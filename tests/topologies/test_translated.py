@@ -16,7 +16,7 @@ from cloud_init.resolve import SERVICE
 from lab.client import until
 from lab.internet.addresses import GATEWAY_IPV4, site_uplink
 from tests.topologies.outside import ip, nft
-from tools.lab import names_of
+from tools.records import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

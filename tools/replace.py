@@ -1,0 +1,168 @@
+"""`farshore replace` and `farshore resize`: another server for a host, or another size of the same one.
+
+The engine deletes a server before it orders its successor, which has the same name and addresses; so it is looked first
+whether there is one to be had. Another size switches a server off, and its provider leaves it so: it is switched on
+here.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from lab.client import Lab
+from plan import Host, Plan, StackError
+from plan.moves import find_moves
+from plan.standing import read_standing
+from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
+from tools.devices import Target, find_target
+from tools.lab import LABS
+from tools.plan import read_config, read_plan
+from tools.repair_account import Account, AccountError
+from tools.repair_model import Found
+from tools.repair_stack import HETZNER
+from tools.stack_edit import EditError, edit, section
+from tools.stock import Stock, StockError
+from tools.workspace import ROOT
+
+HostName = Annotated[str, typer.Argument(metavar="HOST", help="In the stack file.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+
+def replace(
+    name: HostName, *, stack: StackName = "prod", config_file: ConfigFile = None, lab: InLab = None, yes: Yes = False
+) -> None:
+    """Replace a host's server by a new one, after a look whether there is one to be had."""
+    with _refusing():
+        target = find_target(stack, config_file, lab)
+        host = _host(_plan(target), name)
+        _require(target, host)
+    console.print(f"{name}: a {host.server_type} with {host.image} is to be had in {host.location}")
+    _agree(f"what is on the disk of {name} goes with its server", yes=yes)
+    _up(target, lab, "--replace", f"**::{_resource(host)}-server")
+    console.print(f"{name}: has a new server")
+
+
+def resize(
+    name: HostName,
+    server_type: Annotated[str, typer.Argument(help="Hetzner's name of the machine, as `cx33`.")],
+    *,
+    stack: StackName = "prod",
+    config_file: ConfigFile = None,
+    lab: InLab = None,
+    yes: Yes = False,
+) -> None:
+    """Give a host's server another size: it is off for that moment, and is switched on and waited for."""
+    with _refusing():
+        target = find_target(stack, config_file, lab)
+        host = _host(_plan(target), name)
+        if host.server_type == server_type:
+            raise EditError(f"{host.key}.server_type: {server_type!r} already, allowed: another; choose one")
+        _require(target, host, resized=server_type)
+    _agree(f"{name} is off for a moment, and its disk can't become smaller again", yes=yes)
+    with _refusing():
+        edit(target.file, stack=target.stack, change=_with_type(host, server_type))
+    _up(target, lab)
+    with _refusing():
+        account = Account(host.account, token=_token(target, host), endpoint=_endpoint(target))
+        server = _server(account, target, host)
+        if server.off:
+            account.power_on(server)
+    console.print(f"{name}: is a {server_type}, and on")
+    if read_standing(target.work.outputs().get("standing")).hosts[name].delivery:
+        # The command that waits for a birth dials it anew, by its pinned key: an origin through its tunnel.
+        _up(target, lab, "--replace", f"**::farshore-delivery-{host.account}.{host.name}-wait")
+        console.print(f"{name}: answers over SSH")
+    else:
+        console.print(f"{name}: delivery does not reach it; see that its domains answer")
+
+
+def _refusing() -> Any:
+    return refusing(AccountError, StockError)
+
+
+def _plan(target: Target) -> Plan:
+    """Return what the stack file plans.
+
+    Raises:
+        EditError: There is no such file.
+        StackError: It has faults, or would have a host move.
+    """
+    try:
+        text = target.file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise EditError(f"{target.file}: {error.strerror}, allowed: a stack file; name another") from error
+    plan = read_plan(read_config(text), text, stack=target.stack, folder=ROOT)
+    if moves := tuple(find_moves(plan, read_standing(target.work.outputs().get("standing")))):
+        raise StackError(moves)
+    return plan
+
+
+def _host(plan: Plan, name: str) -> Host:
+    for host in plan.hosts:
+        if host.name == name:
+            return host
+    raise EditError(f"host: {name!r}, allowed: {', '.join(host.name for host in plan.hosts)}; name one")
+
+
+def _require(target: Target, host: Host, *, resized: str = "") -> None:
+    stock = Stock(host.account, token=_token(target, host), endpoint=_endpoint(target))
+    try:
+        stock.require(host, resized=resized)
+    except StockError as error:
+        raise StockError(f"{error}\nnothing was changed") from error
+
+
+def _server(account: Account, target: Target, host: Host) -> Found:
+    for found in account.found():
+        if (found.kind, found.stack, found.host) == ("server", target.stack, host.name):
+            return found
+    raise AccountError(f"account {host.account}: no server of {host.name}, allowed: one; run {target.up}")
+
+
+def _with_type(host: Host, server_type: str) -> Callable[[Any], None]:
+    def change(config: Any) -> None:
+        section(config, f"{host.role}s")[host.name]["server_type"] = server_type
+
+    return change
+
+
+def _token(target: Target, host: Host) -> str:
+    path = f"farshore:secrets.tokens.{host.account}"
+    return target.work.run(["config", "get", "--path", path, *target.work.where]).strip()
+
+
+def _endpoint(target: Target) -> str:
+    return target.work.environment.get("HCLOUD_ENDPOINT", HETZNER)
+
+
+def _resource(host: Host) -> str:
+    return f"farshore-{host.account}.{host.name}"
+
+
+def _agree(what: str, *, yes: bool) -> None:
+    """Ask, where there is somebody to ask.
+
+    Raises:
+        typer.Exit: Nobody has said yes; nothing was changed.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty() or not typer.confirm(f"{what}; go on?"):
+        console.print(f"{what}\nnothing was changed; to do it, run it again with --yes")
+        raise typer.Exit(1)
+
+
+def _up(target: Target, lab: str | None, *flags: str) -> None:
+    """Deploy before the user's eyes; a lab has a copy of the stack file, which follows.
+
+    Raises:
+        typer.Exit: It failed, and has said why.
+    """
+    if lab is not None:
+        with _refusing():
+            target.work.prepare(target.file, Lab.open(LABS / lab).tokens)
+    code = target.work.show("up", "--yes", "--skip-preview", "--suppress-outputs", *flags)
+    if code:
+        raise typer.Exit(code)
