@@ -1,7 +1,5 @@
 """`farshore rotate`: new keys for every tunnel of a deployment that runs, without a lost request."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +8,10 @@ from typing import Annotated, Final
 
 import typer
 
-from lab.client import Lab, LabError
-from plan import Host, Plan, StackError
+from lab.client import Lab
+from plan import Host, Plan
 from plan.standing import Standing, read_standing
-from tools.device_commands import ConfigFile, InLab, StackName, console
+from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
 from tools.devices import Target, find_target
 from tools.lab import LABS
 from tools.plan import read_config, read_plan
@@ -59,8 +57,8 @@ def rotate(
         bool, typer.Option("--leave-devices", help="Let the old keys go although devices still dial them.")
     ] = False,
 ) -> None:
-    """Give every tunnel new keys while all runs: stage, prove, switch, drain, prune; run again, it goes on."""
-    with _refusing():
+    """Give every tunnel new keys while all runs: plan, stage, prove, switch, drain, prune; run again, it goes on."""
+    with refusing(RotationError, StateError):
         rotation = _Rotation(find_target(stack, config_file, lab), lab, leave_devices=leave_devices)
         if back:
             rotation.back()
@@ -108,8 +106,9 @@ class _Rotation:
         """Take one step, and tell whether it was the last one."""
         plan = self._plan()
         step, keys = next_step(Keys.of(plan))
-        if step != "stage" and self._proven != keys.newest:
-            self._prove(plan, keys.newest)
+        # Before anything new comes, all that stands has to be there: a host that is off would stop it halfway.
+        if self._proven != plan.generations[-1]:
+            self._prove(plan, plan.generations[-1])
         if step == "prune":
             self._drain(plan)
             self._check_devices(plan)
@@ -216,6 +215,7 @@ class _Rotation:
             _say(f"    {copies.purge}")
         elif copies.where:
             _say(f"  copies of former states may have them, encrypted: {copies.where}")
+        _say("  what a server was born with stays in its user data, at the provider and in the state, while it lives")
 
     @contextmanager
     def _doors(self, plan: Plan) -> Iterator[Doors]:
@@ -233,16 +233,3 @@ def _busy(doors: Doors, host: Host, ends: set[tuple[str, str]]) -> list[str]:
     time.sleep(DRAIN_LOOK_S)
     after = doors.received_bytes(host)
     return sorted({end[0] for end in ends if after.get(end, 0) - before.get(end, 0) > DRAINED_BYTES})
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Turn what can't be done into its message and exit code 2."""
-    try:
-        yield
-    except (EditError, EngineError, LabError, RotationError, StackError, StateError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise typer.Exit(2) from error
-    except subprocess.SubprocessError as error:
-        sys.stderr.write(f"engine: {type(error).__name__}, allowed: its answer; run it again\n")
-        raise typer.Exit(2) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.client import until
+from lab.faults.model import Blackhole
 from tests.first_light.deployed import FARSHORE, ROOT, UP_WITHIN_S, farshore, redo_firewall, undo_firewall
 
 if TYPE_CHECKING:
@@ -189,7 +191,8 @@ def test_the_command_rotates_all_and_names_what_still_has_the_old_keys(live: Liv
     lines = [line.strip() for line in said.splitlines()]
     steps = [line for line in lines if line.startswith(("stage:", "switch:", "drained:", "prune:", "rotated:"))]
     assert [line.partition(":")[0] for line in steps] == ["stage", "switch", "drained", "prune", "rotated"]
-    assert f"proven at both ends, with packets of full size: 1 tunnels of generation {before + 1}" in lines
+    proofs = [int(line.rpartition(" ")[2]) for line in lines if line.startswith("proven at both ends")]
+    assert proofs == [before, before + 1, before + 1, before + 1]
     assert keys(live) == ([before + 1], before + 1)
     purge = next(line for line in lines if line.startswith("rm -rf -- "))
     former = [line for line in lines if line.endswith("to purge these:")]
@@ -251,4 +254,23 @@ def test_a_reboot_in_the_middle_ends_with_the_same_generation_at_both_ends(live:
     assert ways(live, "press") == leading
     assert live.page()
     assert "prune" in rotated(live, "--one")
+    assert keys(live) == ([before + 1], before + 1)
+
+
+def test_traffic_stays_where_it_is_while_the_new_tunnel_does_not_carry_it(live: Live) -> None:
+    """Packets of full size are lost: the shield says so before it moves anything, and later the command finishes."""
+    (before,), _ = keys(live)
+    live.changed(generations=[before, before + 1])
+    leading = {name: ways(live, name) for name in INNER}
+    live.change(active=before + 1)
+    with live.lab.inject(Blackhole(live.host("press").server_name, larger_than_bytes=1400)):
+        done = live.up()
+        said = done.stdout + done.stderr
+        assert done.returncode != 0
+        lost = "packets of 1420 bytes are lost, small ones are not; traffic stays where it is"
+        assert re.search(rf"tunnel {leading['falkenstein'][1]} to press, \S+: {lost}", said), said
+        assert "nothing was touched" in said
+        assert {name: ways(live, name) for name in INNER} == leading
+        assert live.page()
+    assert "to be finished at falkenstein, press" in rotated(live)
     assert keys(live) == ([before + 1], before + 1)
