@@ -182,6 +182,7 @@ def test_stopped_in_each_step_the_same_command_goes_on(live: Live, tmp_path: Pat
     assert live.host("press").ipv4 not in said
 
 
+@pytest.mark.long
 def test_the_command_rotates_all_and_names_what_still_has_the_old_keys(live: Live, tmp_path: Path) -> None:
     """Every step is said and proven; what purges the former states' copies purges them, and the next `up` works."""
     (before,), _ = keys(live)
@@ -203,6 +204,7 @@ def test_the_command_rotates_all_and_names_what_still_has_the_old_keys(live: Liv
     assert live.page()
 
 
+@pytest.mark.long
 def test_each_step_but_the_last_is_taken_back(live: Live, tmp_path: Path) -> None:
     """From the switch to the stage, from the stage to where it began, with the same keys and no request lost."""
     (before,), _ = keys(live)
@@ -239,6 +241,7 @@ def test_a_host_that_can_not_be_told_keeps_the_command_from_beginning(live: Live
         live.change(origins__press__ssh=None)
 
 
+@pytest.mark.long
 def test_a_reboot_in_the_middle_ends_with_the_same_generation_at_both_ends(live: Live) -> None:
     """A host comes up as it was told last, with both its tunnels."""
     (before,), _ = keys(live)
@@ -257,6 +260,7 @@ def test_a_reboot_in_the_middle_ends_with_the_same_generation_at_both_ends(live:
     assert keys(live) == ([before + 1], before + 1)
 
 
+@pytest.mark.long
 def test_traffic_stays_where_it_is_while_the_new_tunnel_does_not_carry_it(live: Live) -> None:
     """Packets of full size are lost: the shield says so before it moves anything, and later the command finishes."""
     (before,), _ = keys(live)
