@@ -101,7 +101,7 @@ class Deployment(pulumi.ComponentResource):
         for change in tell_changes(plan, self._standing, self._now, servers, {step.host for step in rollout}):
             pulumi.log.warn(change, self)
         for machine in self._machines.values():
-            machine.boot(self._resolve, self._resolve(Ref("delivery-public", machine.host.name)))
+            machine.boot(self._resolve, self._resolve(machine.host.delivery_key))
         self._deliveries: Mapping[str, Delivery] = {}
         if rollout:  # its provider is needed for nothing else
             self._deliveries = Rollout(

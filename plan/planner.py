@@ -159,4 +159,6 @@ class _Planner:
             way=way,
             break_glass_key=self.stack.break_glass.public_key if self.stack.break_glass else None,
             masked_units=images()[facts.image].masked_units,
+            generations=self.stack.generations,
+            active=self.stack.active_generation,
         )

@@ -76,6 +76,7 @@ def cases() -> dict[str, Plan]:
             changed(
                 generations=[1, 2],
                 active=2,
+                shields__falkenstein__ssh=["198.51.100.0/24"],
                 origins__db={**press, "slot": 3, "services": {}},
                 meshes={"back": {"slot": 0, "hosts": {"press": {}, "db": {}}}},
                 operators={

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from plan.values import FIRST_GENERATION
 from tools.repair_state import parse_export
 from tools.rotation import RotationError
 from tools.workspace import write_private
@@ -121,7 +122,7 @@ def open_doors(work: Workspace, plan: Plan, outputs: dict[str, Any]) -> Iterator
         RotationError: It has not the keys of all hosts.
     """
     keys = _keys_of(work)
-    lacking = [host.name for host in plan.hosts if {f"{host.name}-delivery", f"{host.name}-ssh-host"} - keys.keys()]
+    lacking = [host.name for host in plan.hosts if {_delivery(host), f"{host.name}-ssh-host"} - keys.keys()]
     if lacking:
         raise RotationError(f"state: no keys of {', '.join(lacking)}, allowed: those of every host; `up` first")
     addresses = {
@@ -130,7 +131,7 @@ def open_doors(work: Workspace, plan: Plan, outputs: dict[str, Any]) -> Iterator
     with tempfile.TemporaryDirectory(prefix="farshore-") as name:  # 0700
         folder = Path(name)
         for host in plan.hosts:
-            write_private(folder / f"{host.name}.key", keys[f"{host.name}-delivery"]["private"])
+            write_private(folder / f"{host.name}.key", keys[_delivery(host)]["private"])
         known = [f"{host.name} {keys[f'{host.name}-ssh-host']['public'].strip()}\n" for host in plan.hosts]
         write_private(folder / "known_hosts", "".join(known))
         yield Doors(work, plan, addresses, folder)
@@ -148,6 +149,11 @@ def _keys_of(work: Workspace) -> dict[str, dict[str, str]]:
             if isinstance(value, dict):
                 found[name.removeprefix(prefix)] = value
     return found
+
+
+def _delivery(host: Host) -> str:
+    """Return the name of the key by which a host is told changes now."""
+    return f"{host.name}-delivery" if host.active == FIRST_GENERATION else f"{host.name}-g{host.active}-delivery"
 
 
 def _silent(host: Host, done: subprocess.CompletedProcess[str]) -> str:

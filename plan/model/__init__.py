@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from plan.model.refs import Ref, in_order
+from plan.model.refs import Ref, delivery_ref, in_order
 
 if TYPE_CHECKING:
     from datetime import date
@@ -65,6 +65,8 @@ class Host:
         ssh_because: Key of the stack file that says from where it answers outside the tunnels.
         way: How it is told a change while it runs; None where it changes by replacement only.
         break_glass_key: The operator's SSH key.
+        generations: Sets of keys that it has, the older first.
+        active: The one that it sends by, and is told changes by.
         masked_units: Units of its system that may not run.
     """
 
@@ -96,6 +98,18 @@ class Host:
     way: Way | None
     break_glass_key: str | None
     masked_units: tuple[str, ...]
+    generations: tuple[int, ...]
+    active: int
+
+    @property
+    def delivery_keys(self) -> tuple[Ref, ...]:
+        """Return the public halves of the keys by which it is told changes, the older first."""
+        return tuple(delivery_ref(self.name, generation) for generation in self.generations)
+
+    @property
+    def delivery_key(self) -> Ref:
+        """Return that of the one that is in use: a host knows it before it is."""
+        return delivery_ref(self.name, self.active)
 
     @property
     def key(self) -> str:
@@ -128,7 +142,7 @@ class Host:
         refs = {Ref("ssh-private", self.name), Ref("ssh-public", self.name)}
         refs |= {peer for peer in self.firewall.peers if isinstance(peer, Ref)}
         if self.way is not None:
-            refs.add(Ref("delivery-public", self.name))
+            refs |= set(self.delivery_keys)
         for interface in self.interfaces:
             refs.add(interface.private_key)
             for peer in interface.peers:

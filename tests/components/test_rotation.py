@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from components import Deployment
 from plan import StackError, check, make_plan
 from plan.rotation import ONE_AT_A_TIME
 from plan.standing import Standing, told_to
-from tests.components.recording import Recorder, record, run
-from tests.components.test_delivery import program
+from tests.components.recording import Recorder, record, run, unwrap
+from tests.components.test_delivery import COMMAND, SHIELD, program, stash
 from tests.stacks import changed, loaded
 
 STASH = "pulumi:index:Stash"
@@ -26,7 +27,7 @@ def asked(kind: str, *generations: int, active: int | None = None) -> set[str]:
 
 
 def test_a_generation_has_keys_of_its_own_which_come_and_go_with_it() -> None:
-    """WireGuard's and the preshared ones; a key that stays keeps its name, and with it its value."""
+    """WireGuard's, the preshared ones and delivery's; a key that stays keeps its name, and with it its value."""
     alone, staged, switched, pruned = (
         asked(STASH, 1), asked(STASH, 1, 2), asked(STASH, 1, 2, active=2), asked(STASH, 2),
     )  # fmt: skip
@@ -34,15 +35,45 @@ def test_a_generation_has_keys_of_its_own_which_come_and_go_with_it() -> None:
         "farshore-keys-falkenstein-g2-fs1",
         "farshore-keys-press-g2-fs0g1",
         "farshore-keys-falkenstein-press-g2-psk",
+        "farshore-keys-falkenstein-g2-delivery",
+        "farshore-keys-press-g2-delivery",
     }
     assert staged - alone == new
     assert alone <= staged == switched
-    assert pruned == {name for name in staged if "-g1-" not in name}
-    assert {name for name in alone if "-g1-" in name} == {
+    assert staged - pruned == {
         "farshore-keys-falkenstein-g1-fs0",
         "farshore-keys-press-g1-fs0g0",
         "farshore-keys-falkenstein-press-g1-psk",
+        "farshore-keys-falkenstein-delivery",
+        "farshore-keys-press-delivery",
     }
+    assert alone - staged == pruned - staged == set()
+
+
+@pytest.mark.parametrize(
+    ("standing", "active", "used", "admitted"),
+    [
+        ((1, 2), 1, "falkenstein-delivery", ("falkenstein-delivery", "falkenstein-g2-delivery")),
+        ((1, 2), 2, "falkenstein-g2-delivery", ("falkenstein-delivery", "falkenstein-g2-delivery")),
+        ((2,), 2, "falkenstein-g2-delivery", ("falkenstein-g2-delivery",)),
+    ],
+)
+def test_a_host_is_told_by_the_active_key_and_admits_all_that_stand(
+    standing: tuple[int, ...], active: int, used: str, admitted: tuple[str, ...]
+) -> None:
+    """A key is admitted a step before it is used, and a step longer than it was; the old one goes with its generation."""
+    recorder = record(program(None, generations=list(standing), active=active))
+    asked = recorder.asked[COMMAND, f"{SHIELD}-apply"]
+    assert unwrap(asked["connection"])["privateKey"] == stash(recorder, used)["private"]
+    (keys,) = (
+        file["content"]
+        for file in json.loads(unwrap(asked["stdin"]))["files"]
+        if file["path"] == "/etc/farshore/root-keys"
+    )
+    public = [stash(recorder, name)["public"] for name in admitted]
+    assert [line.partition('farshore-host ssh" ')[2] for line in keys.splitlines()[1:]] == [
+        f"{key} delivery" for key in public
+    ]
 
 
 def test_no_step_asks_for_another_server() -> None:

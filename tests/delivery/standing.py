@@ -144,7 +144,10 @@ class Live(Deployed):
 
     def delivery_key(self, host: str, folder: Path) -> Path:
         """Write the key by which one host is told changes into a file of its owner's."""
-        resource = self._resource(f"farshore-keys-{host}-delivery")
+        config = self.config()
+        active = config.get("farshore:active", config.get("farshore:generations", [1])[0])
+        number = "" if active == 1 else f"-g{active}"
+        resource = self._resource(f"farshore-keys-{host}{number}-delivery")
         path = folder / f"{host}.key"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(_plain(resource["outputs"]["output"])["private"])

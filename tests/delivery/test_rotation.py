@@ -20,6 +20,7 @@ import pytest
 
 from lab.client import until
 from lab.faults.model import Blackhole
+from tests.delivery.test_key import ssh
 from tests.first_light.deployed import FARSHORE, ROOT, UP_WITHIN_S, farshore, redo_firewall, undo_firewall
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ def test_three_edits_rotate_every_key_and_no_request_is_lost(live: Live, tmp_pat
     servers, old = live.servers(), {name: secrets_of(live, name) for name in INNER}
     private = live.says("press", "cat", "/etc/farshore/keys/fs0g0.key").strip()
     shared = live.says("press", "cat", "/etc/farshore/keys/fs0g0-falkenstein.psk").strip()
+    (tmp_path / "old").mkdir()
+    shield, former = f"root@{live.host('falkenstein').ipv4}", live.delivery_key("falkenstein", tmp_path / "old")
+    assert ssh(live, former, shield, "status").returncode == 0
     with live.visited(tmp_path) as answers:
         live.changed(generations=[1, 2])
         assert ways(live, "falkenstein") == ["fs0", "fs1"]
@@ -99,6 +103,8 @@ def test_three_edits_rotate_every_key_and_no_request_is_lost(live: Live, tmp_pat
     assert ways(live, "falkenstein") == ["fs1"]
     assert ways(live, "press") == ["fs0g1"]
     assert live.servers() == servers
+    assert "Permission denied" in ssh(live, former, shield, "status").stderr
+    assert ssh(live, live.delivery_key("falkenstein", tmp_path), shield, "status").returncode == 0
     for name in INNER:
         assert json.loads(live.says(name, "farshore-host", "status"))["drift"] == []
     new = {name: secrets_of(live, name) for name in INNER}
