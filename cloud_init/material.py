@@ -34,10 +34,6 @@ class Material:
         """Return a key."""
         return self.values[str(ref)]
 
-    def delivery_key(self, host: str) -> str:
-        """Return the public half of the key by which a host is told changes."""
-        return self.values[f"delivery-public:{host}"]
-
     def key(self, said: Ref | str) -> str:
         """Return a public key: a reference's, or the one that a device made itself."""
         return said if isinstance(said, str) else self.text(said)

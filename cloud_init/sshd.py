@@ -51,7 +51,7 @@ def render_root_keys(host: Host, material: Material) -> str:
     if host.way is not None:
         opens = [f'permitopen="{address}:{SSH_PORT}"' for address in host.way.opens]
         options = ["restrict", *(["port-forwarding", *opens] if opens else []), f'command="{DELIVERY_COMMAND}"']
-        lines.append(f"{','.join(options)} {material.delivery_key(host.name)} delivery")
+        lines += [f"{','.join(options)} {material.text(key)} delivery" for key in host.delivery_keys]
     if host.break_glass_key:
         lines.append(host.break_glass_key)
     return "\n".join(lines) + "\n"

@@ -72,12 +72,20 @@ def render_user_data(host: Host, material: Material) -> str:
 
 
 def _fitting(host: Host, material: Material) -> tuple[str, str]:
-    """Return a host's cloud-config, and the same as user data; where the whole program does not fit, with its seed."""
+    """Return a host's cloud-config, and the same as user data.
+
+    Where the whole program does not fit, with its seed; where two generations do not, without the one that is not
+    active. The first bundle brings the rest of both, to a host that delivery reaches.
+    """
     for seed in (False, True):
         cloud_config = render_cloud_config(host, material, seed=seed)
         text = _packed(cloud_config)
         if len(text) <= MAX_USER_DATA_BYTES:
             return cloud_config, text
+    if host.way is not None and (bare := host.in_use()) != host:
+        alone = _packed(render_cloud_config(bare, material, seed=True))
+        if len(alone) <= MAX_USER_DATA_BYTES:
+            return cloud_config, alone
     found, allowed = f"user data of {len(text)} bytes", f"{MAX_USER_DATA_BYTES} bytes at Hetzner"
     raise RenderError([Fault(host.key, found, allowed, _remedy(host, len(text)))])
 

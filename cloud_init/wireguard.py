@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from plan.model.wireguard import Endpoint, Interface, Peer, Route
 
 KEYS: Final = "/etc/farshore/keys"
+# Above the kernel's own for a route without one: 0 in IPv4, 1024 in IPv6.
+BEHIND_METRIC: Final = 4096
 
 
 def config_path(interface: Interface) -> str:
@@ -86,7 +88,10 @@ def render_endpoint(endpoint: Endpoint, material: Material) -> str:
 
 
 def _route(route: Route) -> str:
-    """Return the command that makes a route; a single address is written without its length."""
+    """Return the command that makes a route; a single address is written without its length.
+
+    One that stands behind another is there for proofs: without it nothing could be sent by its interface in IPv6.
+    """
     mtu = f" mtu {route.mtu_bytes}" if route.mtu_bytes else ""
-    where = as_text(route.destination)
+    where = as_text(route.destination) + (f" metric {BEHIND_METRIC}" if route.behind else "")
     return f"ip -{route.destination.version} route replace {where} dev %i src {as_text(route.source)}{mtu}"

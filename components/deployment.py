@@ -21,6 +21,7 @@ from plan.faults import Fault, StackError
 from plan.model.refs import Ref
 from plan.moves import find_moves
 from plan.outputs import diagram, origin_outputs
+from plan.rotation import judge_step
 from plan.standing import Standing, addresses_of, told_to, what_it_knows
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Deployment(pulumi.ComponentResource):
         standing: What the last run left, so that the preview can say what changes.
 
     Raises:
-        StackError: There are findings, or a host that stands would have to move.
+        StackError: There are findings, a host that stands would have to move, or the plan is more than one step of a
+            rotation away from what stands.
         RenderError: A host's user data is too long, or its `setup` says what only Farshore may say.
     """
 
@@ -68,6 +70,8 @@ class Deployment(pulumi.ComponentResource):
         self._standing = standing or Standing()
         if moves := tuple(find_moves(plan, self._standing)):
             raise StackError(moves)
+        if step := tuple(judge_step(plan, self._standing)):
+            raise StackError(step)
         texts = draft_user_data(plan.hosts)  # what is too long is refused by the preview, before any resource
         super().__init__("farshore:components:Deployment", name, None, opts)
         for warning in plan.warnings:
@@ -98,7 +102,7 @@ class Deployment(pulumi.ComponentResource):
         for change in tell_changes(plan, self._standing, self._now, servers, {step.host for step in rollout}):
             pulumi.log.warn(change, self)
         for machine in self._machines.values():
-            machine.boot(self._resolve, self._resolve(Ref("delivery-public", machine.host.name)))
+            machine.boot(self._resolve, self._resolve(machine.host.delivery_key))
         self._confirmed: Mapping[str, Command] = {}
         if rollout:  # its provider is needed for nothing else
             self._confirmed = Rollout(
@@ -148,6 +152,7 @@ class Deployment(pulumi.ComponentResource):
             "standing": {
                 "hosts": {host.name: self._knows(host) for host in plan.hosts},
                 "devices": {device.name: addresses_of(device) for device in plan.devices},
+                "dials": {device.name: device.generation for device in plan.devices},
             },
         }
 

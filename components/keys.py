@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from plan.model.refs import Ref
+from plan.values import FIRST_GENERATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,8 +67,8 @@ def _in_openssh_form(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> dict[s
 class Keys(pulumi.ComponentResource):
     """Make and keep the keys that a plan's references name.
 
-    Per host the SSH host key of its birth and a delivery key, per interface a WireGuard key, per tunnel and generation
-    a psk. A device's psk comes from the stack file's secrets.
+    Per host the SSH host key of its birth, per host and generation a delivery key, per interface a WireGuard key, per
+    tunnel and generation a psk. A device's psk comes from the stack file's secrets.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Keys(pulumi.ComponentResource):
     ) -> None:
         super().__init__("farshore:components:Keys", name, None, opts)
         self._outputs: dict[Ref, pulumi.Output[str]] = {}
-        self._delivery_private: dict[str, pulumi.Output[str]] = {}
+        self._delivery_private: dict[Ref, pulumi.Output[str]] = {}
         for host in plan.hosts:
             for interface in host.interfaces:
                 of = interface.private_key.of
@@ -90,9 +91,11 @@ class Keys(pulumi.ComponentResource):
             stash = self._stash(f"{name}-{host.name}-ssh-birth", ssh_birth_key)
             self._outputs[Ref("ssh-private", host.name)] = stash.output["private"]
             self._outputs[Ref("ssh-public", host.name)] = pulumi.Output.unsecret(stash.output["public"])
-            stash = self._stash(f"{name}-{host.name}-delivery", ssh_key)
-            self._delivery_private[host.name] = stash.output["private"]
-            self._outputs[Ref("delivery-public", host.name)] = pulumi.Output.unsecret(stash.output["public"])
+            for generation, ref in zip(host.generations, host.delivery_keys, strict=True):
+                number = "" if generation == FIRST_GENERATION else f"-g{generation}"
+                stash = self._stash(f"{name}-{host.name}{number}-delivery", ssh_key)
+                self._delivery_private[ref] = stash.output["private"]
+                self._outputs[ref] = pulumi.Output.unsecret(stash.output["public"])
         for device, psk in (psks or {}).items():
             self._outputs[Ref("psk", device)] = pulumi.Output.secret(psk.get_secret_value())
         for tunnel in plan.tunnels:
@@ -104,9 +107,9 @@ class Keys(pulumi.ComponentResource):
         """Return what a reference stands for; private halves stay secret."""
         return self._outputs[ref]
 
-    def delivery_private_key(self, host: str) -> pulumi.Output[str]:
-        """Return the private half of the key by which one host is told changes: no host and no reference has it."""
-        return self._delivery_private[host]
+    def delivery_private_key(self, public: Ref) -> pulumi.Output[str]:
+        """Return the private half of a key by which one host is told changes: no host and no reference has it."""
+        return self._delivery_private[public]
 
     def _stash(self, name: str, make: Callable[[], dict[str, str]]) -> pulumi.Stash:
         return pulumi.Stash(

@@ -92,7 +92,8 @@ class Machine(pulumi.ComponentResource):
             name=host.server_name,
             labels=self._labels,
             public_key=delivery_key,
-            opts=self._options(delete_before_replace=True),
+            # Another key would be another resource, and deleting it first takes the server along that names it.
+            opts=self._options(delete_before_replace=True, ignore_changes=["public_key"]),
         )
         told = pulumi.Output.all(**{str(ref): resolve(ref) for ref in host.references()})
         user_data: pulumi.Output[str] = pulumi.Output.secret(

@@ -94,6 +94,6 @@ class Rollout(pulumi.ComponentResource):
         assert host.way is not None, f"{host.name}: a step without a way"
         return Door(
             address=inside or machine.public_addresses()[host.way.family],
-            private_key=self._keys.delivery_private_key(host.name),
+            private_key=self._keys.delivery_private_key(host.delivery_key),
             host_key=self._resolve(Ref("ssh-public", host.name)),
         )

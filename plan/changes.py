@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from plan.addresses import ANYWHERE
 from plan.delivery import who_can_be_told
 from plan.faults import choices
+from plan.rotation import tell_step
 from plan.standing import addresses_of
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def tell_changes(
     domains = _domains(plan)
     return (
         *_networks(plan, standing),
+        *tell_step(plan, standing),
         *_sizes(plan, standing),
         *(line for one in stale for line in _slot(one, domains)),
         *(line for one in stale for line in _moved(one, domains)),
@@ -158,6 +160,8 @@ def _devices(plan: Plan, standing: Standing) -> Iterator[str]:
         what = [f"its address inside changes {', '.join(moved)}"] if moved else []
         what += [f"it may dial {', '.join(come)}"] if come else []
         what += [f"it may no longer dial {', '.join(gone)}"] if gone else []
+        if standing.dials.get(device.name, device.generation) != device.generation:
+            what.append(f"its shields' keys and ports are those of generation {device.generation}")
         if was and what:
             yield f"{device.key}: {'; '.join(what)}; give it its new files (pulumi stack output devices)"
 

@@ -14,7 +14,7 @@ from plan.interfaces import mtu_of
 from plan.model import Device, DeviceTunnel
 from plan.model.refs import Ref
 from plan.model.wireguard import Peer
-from plan.ports import shield_interface, shield_port
+from plan.ports import parity, shield_interface, shield_port
 from plan.resolvers import resolvers_at
 from plan.stack.devices import Operator
 
@@ -41,6 +41,7 @@ def make_device(name: str, net: Topology, tunnels: Tunnels, forwards: tuple[Flow
         slot=known.slot,
         public_key=known.public_key,
         tunnels=tuple(_tunnel(name, shield, net, tunnels) for shield in net.shields_of(name)),
+        generation=net.generation_of(name),
         lans=tuple(lan.network for lan in lans),
         forwards=forwards,
         masquerades=tuple(lan.network for lan in lans if lan.nat),
@@ -51,7 +52,7 @@ def make_device(name: str, net: Topology, tunnels: Tunnels, forwards: tuple[Flow
 
 
 def _tunnel(name: str, shield: str, net: Topology, tunnels: Tunnels) -> DeviceTunnel:
-    known, near, generation = net.devices[name], net.shields[shield], tunnels.generations[0]
+    known, near, generation = net.devices[name], net.shields[shield], net.generation_of(name)
     address, address6 = net.device_addresses(name, shield)
     full = isinstance(known, Operator) and known.tunnel == "full"
     return DeviceTunnel(
@@ -63,7 +64,7 @@ def _tunnel(name: str, shield: str, net: Topology, tunnels: Tunnels) -> DeviceTu
             public_key=Ref("public", f"{shield}/{shield_interface(generation)}"),
             preshared_key=Ref("psk", name) if name in net.stack.psks else None,
             allowed_ips=ANYWHERE if full else tunnels.admitted(shield, name, net.addresses(shield)),
-            endpoint=own_endpoint(shield, near, shield_port(near, generation), near.families),
+            endpoint=own_endpoint(shield, near, shield_port(near, generation), near.families, step=parity(generation)),
             keepalive_s=known.keepalive_s or None,
         ),
         dns=resolvers_at(net, name, shield) if isinstance(known, Operator) else (),

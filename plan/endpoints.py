@@ -19,13 +19,21 @@ if TYPE_CHECKING:
     from plan.stack.hosts import Server
 
 
-def own_endpoint(name: str, facts: Server, port: int, families: Sequence[str]) -> Endpoint | None:
-    """Return a host's endpoint as somebody reaches it who has these families; IPv4 first."""
+def own_endpoint(name: str, facts: Server, port: int, families: Sequence[str], *, step: int) -> Endpoint | None:
+    """Return a host's endpoint as somebody reaches it who has these families; IPv4 first.
+
+    Args:
+        name: The host's.
+        facts: What the stack file says of it.
+        port: On which it listens.
+        families: Of whoever dials it and itself.
+        step: Of the generation's port beyond the first of its pair; a port forward has the same pairs.
+    """
     said = facts.wireguard.endpoint
     if said == "none":
         return None
     if isinstance(said, OwnEndpoint):
-        return Endpoint(address=parse_host(said.host), port=said.port or port)
+        return Endpoint(address=parse_host(said.host), port=said.port + step if said.port else port)
     return Endpoint(address=shared_ref("ipv4" if "ipv4" in families else "ipv6", name), port=port)
 
 

@@ -136,12 +136,16 @@ def _diallers(plan: Plan, host: Host) -> Iterator[Statement]:
     ports, keys = ", ".join(map(str, host.firewall.wireguard_ports)), _keys(plan)
     known = {one.name: one for one in plan.everybody}
     anywhere = []
+    said: set[str] = set()  # of two generations of a tunnel, one
     for interface in host.interfaces:
         for peer in interface.peers:
             other = known[peer.name]
             if isinstance(other, Device):
                 anywhere.append((peer.name, other.key))
                 continue
+            if peer.name in said:
+                continue
+            said.add(peer.name)
             because = keys[host.name, interface.name, peer.name]
             yield Statement(topic="reached by", text=f"{peer.name} on udp {ports} (its tunnel)", because=because)
             if peer.endpoint is not None and isinstance(peer.endpoint.address, str):

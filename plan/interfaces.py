@@ -17,6 +17,7 @@ from plan.ports import (
     mesh_port,
     origin_interface,
     origin_port,
+    parity,
     shield_interface,
     shield_port,
 )
@@ -39,12 +40,11 @@ class Tunnels:
     Args:
         net: Who is connected to whom.
         passages: All flows: what passes a tunnel is admitted by both its ends.
-        generations: The sets of keys that stand side by side.
     """
 
-    def __init__(self, net: Topology, passages: Sequence[Passage], generations: tuple[int, ...]) -> None:
+    def __init__(self, net: Topology, passages: Sequence[Passage]) -> None:
         self.net = net
-        self.generations = generations
+        self.generations = net.stack.generations
         self._sent: dict[tuple[str, str], dict[Network, None]] = defaultdict(dict)
         for passage in passages:
             self._note(passage)
@@ -157,12 +157,13 @@ class Tunnels:
                 preshared_key=shared_ref("psk", f"{name}/{origin}/{generation}"),
                 allowed_ips=self.admitted(origin, name, net.addresses(origin)),
                 # Whichever end comes up last begins: a lost first initiation would cost WireGuard's 5 s.
-                endpoint=self._endpoint(name, origin, origin_port(said, facts.slot, generation)),
+                endpoint=self._endpoint(name, origin, origin_port(said, facts.slot, generation), generation),
                 keepalive_s=facts.wireguard.keepalive_s or None,
             )
             peers.append((peer, mtu_of(said)))
-        # A device has one key, not one for each generation: it hangs on the first, and its file changes after.
-        for device in net.dialling[name] if generation == self.generations[0] else ():
+        for device in net.dialling[name]:
+            if net.generation_of(device) != generation:
+                continue
             known = net.devices[device]
             peer = Peer(
                 name=device,
@@ -186,7 +187,7 @@ class Tunnels:
             public_key=shared_ref("public", f"{shield}/{shield_interface(generation)}"),
             preshared_key=shared_ref("psk", f"{shield}/{name}/{generation}"),
             allowed_ips=self.admitted(shield, name, net.addresses(shield)),
-            endpoint=self._endpoint(name, shield, shield_port(near, generation)),
+            endpoint=self._endpoint(name, shield, shield_port(near, generation), generation),
             keepalive_s=_keepalive_s(facts),
         )
         own, port = origin_interface(near.slot, generation), origin_port(facts, near.slot, generation)
@@ -215,7 +216,7 @@ class Tunnels:
                 public_key=shared_ref("public", f"{other}/{own}"),
                 preshared_key=shared_ref("psk", f"{near}/{far}/{generation}"),
                 allowed_ips=self.admitted(other, name, net.addresses(other)),
-                endpoint=self._endpoint(name, other, mesh_port(net.stack.meshes[mesh], other, generation)),
+                endpoint=self._endpoint(name, other, mesh_port(net.stack.meshes[mesh], other, generation), generation),
                 keepalive_s=_keepalive_s(facts),
             )
             peers.append((peer, mtu_of(net.server(other))))
@@ -242,16 +243,24 @@ class Tunnels:
             listen_port=listen_port,
             mtu_bytes=mtu_bytes,
             private_key=shared_ref("private", f"{host}/{own}"),
-            endpoint=own_endpoint(host, facts, listen_port, facts.families),
+            endpoint=own_endpoint(host, facts, listen_port, facts.families, step=parity(generation)),
             peers=tuple(peer for peer, _ in peers),
-            routes=tuple(route for peer, theirs in peers for route in _routes(peer, addresses, theirs, mtu_bytes)),
+            routes=tuple(
+                route
+                for peer, theirs in peers
+                for route in _routes(peer, addresses, theirs, mtu_bytes, behind=self._is_behind(peer.name, generation))
+            ),
         )
 
-    def _endpoint(self, dialler: str, dialled: str, port: int) -> Endpoint | None:
+    def _is_behind(self, peer: str, generation: int) -> bool:
+        """Tell whether another generation's route to a peer goes before: a device has one tunnel to a shield."""
+        return peer not in self.net.devices and generation != self.net.stack.active_generation
+
+    def _endpoint(self, dialler: str, dialled: str, port: int, generation: int) -> Endpoint | None:
         """Return where one host dials another; None where nobody can."""
         theirs = self.net.server(dialled)
         shared = tuple(family for family in theirs.families if family in self.net.server(dialler).families)
-        return own_endpoint(dialled, theirs, port, shared)
+        return own_endpoint(dialled, theirs, port, shared, step=parity(generation))
 
 
 def mtu_of(facts: Server) -> int:
@@ -265,7 +274,9 @@ def _keepalive_s(facts: Server) -> int | None:
     return KEEPALIVE_S if said is None else said or None
 
 
-def _routes(peer: Peer, own: tuple[Address, ...], theirs_bytes: int, mtu_bytes: int) -> tuple[Route, ...]:
+def _routes(
+    peer: Peer, own: tuple[Address, ...], theirs_bytes: int, mtu_bytes: int, *, behind: bool
+) -> tuple[Route, ...]:
     """Return the routes to everything that a peer may send from, each with the host's own address.
 
     Args:
@@ -273,9 +284,11 @@ def _routes(peer: Peer, own: tuple[Address, ...], theirs_bytes: int, mtu_bytes: 
         own: The host's addresses, one for each version.
         theirs_bytes: MTU at the peer's end: where it is the smaller one, the route has it.
         mtu_bytes: Of the interface.
+        behind: They are another generation's, which goes before.
     """
     sources = {address.version: address for address in own}
     smaller = theirs_bytes if theirs_bytes < mtu_bytes else None
     return tuple(
-        Route(destination=allowed, source=sources[allowed.version], mtu_bytes=smaller) for allowed in peer.allowed_ips
+        Route(destination=allowed, source=sources[allowed.version], mtu_bytes=smaller, behind=behind)
+        for allowed in peer.allowed_ips
     )

@@ -22,7 +22,16 @@ from plan.stack import TOKEN_LENGTH, Addresses, BreakGlass, Delivery, Domain, Me
 from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
-from plan.values import CloudConfig, DomainName, Name, is_key, is_name
+from plan.values import (
+    FIRST_GENERATION,
+    CloudConfig,
+    DomainName,
+    Generation,
+    Generations,
+    Name,
+    is_key,
+    is_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +51,15 @@ VALUES: Final[dict[str, Any]] = {
     "network": TunnelNetwork,
     "network6": UniqueLocal,
     "policy": Policy,
+    "generations": Generations,
+    "active": Generation,
     "addresses": Addresses,
     "break_glass": BreakGlass,
     "delivery": Delivery,
 }
 KEYS: Final = (
     "network", "network6", "accounts", "secrets", "shields", "origins", "operators", "gateways", "meshes", "domains",
-    "parties", "policy", "addresses", "break_glass", "delivery",
+    "parties", "policy", "generations", "active", "addresses", "break_glass", "delivery",
 )  # fmt: skip
 DEEPEST: Final = 32  # levels of mappings and lists; the models need ten
 M = TypeVar("M", bound=BaseModel)
@@ -118,6 +129,8 @@ class _Reader:
             network=values.get("network") or Stack.model_fields["network"].default,
             declared={key: tuple(self._mapping(key, self.config.get(key), silent=True)) for key in SECTIONS},
             policy=values.get("policy", Policy()),
+            generations=values.get("generations", (FIRST_GENERATION,)),
+            active=values.get("active"),
             psks=frozenset(secrets.psks),
             **sections,
         )

@@ -32,7 +32,8 @@ def diagram(plan: Plan) -> str:
         ]
         lines.append("  end")
     lines += [f"  visitor -->|80, 443| {_node(shield.name)}" for shield in plan.shields]
-    lines += [f"  {_node(tunnel.far)} -.->|WireGuard| {_node(tunnel.near)}" for tunnel in plan.tunnels]
+    tunnels = dict.fromkeys((tunnel.far, tunnel.near) for tunnel in plan.tunnels)  # once for all generations
+    lines += [f"  {_node(far)} -.->|WireGuard| {_node(near)}" for far, near in tunnels]
     lines += [
         f'  {_node(site.origin)} --- {_node(site.domain)}(["{site.domain}:{site.port}"])'
         for site in {site.domain: site for shield in plan.shields for site in shield.sites}.values()

@@ -16,7 +16,6 @@ from plan.interfaces import Tunnels
 from plan.jurisdiction import country_of, waived_pairs
 from plan.model import Host, Plan, Site
 from plan.passages import find_passages
-from plan.ports import FIRST_GENERATION
 from plan.stack.hosts import Origin, Shield
 from plan.tables import images
 from plan.topology import Topology
@@ -42,7 +41,7 @@ class _Planner:
         self.stack = stack
         self.net = Topology(stack)
         passages = find_passages(self.net)
-        self.tunnels = Tunnels(self.net, passages, (FIRST_GENERATION,))
+        self.tunnels = Tunnels(self.net, passages)
         self.admission = Admission(self.net, passages)
         self.crowded: dict[str, str] = {}
         self.ways: dict[str, Way | None] = {}
@@ -63,6 +62,8 @@ class _Planner:
                 make_device(name, self.net, self.tunnels, self.admission.forwards_of(name)) for name in self.net.devices
             ),
             tunnels=self.tunnels.all(),
+            generations=self.stack.generations,
+            active=self.stack.active_generation,
             separate=self.stack.policy.separate,
             waived=frozenset(waived_pairs(self.stack)),
             addresses_kept=self.stack.addresses == "keep",
@@ -159,4 +160,6 @@ class _Planner:
             way=way,
             break_glass_key=self.stack.break_glass.public_key if self.stack.break_glass else None,
             masked_units=images()[facts.image].masked_units,
+            generations=self.stack.generations,
+            active=self.stack.active_generation,
         )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from plan.values import FIRST_GENERATION
+
 if TYPE_CHECKING:
     from plan.stack import Mesh
     from plan.stack.hosts import Origin, Shield
 
 WIREGUARD_PORT: Final = 51820  # wg(8)'s examples; the first of a pair, one for each parity of the generation
 MESH_PORT: Final = 52400  # above the last that an origin dials from (52331)
-FIRST_GENERATION: Final = 1
 
 
 def parity(generation: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from plan.delivery import accepted
+from plan.values import FIRST_GENERATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,8 @@ class Told:
         birth: Of the part of it that only a new server takes: packages, and the host's own setup.
         accepts: Ports that it accepts inside its tunnels.
         delivery: It was told to let delivery in, so that it can be told more while it runs.
+        generations: Sets of keys that it has.
+        active: The one by which it sends.
         location: Where it stands; empty for what a version wrote that did not say.
         server_type: Its size; the same.
     """
@@ -43,6 +46,8 @@ class Told:
     birth: str
     accepts: tuple[str, ...]
     delivery: bool
+    generations: tuple[int, ...] = (FIRST_GENERATION,)
+    active: int = FIRST_GENERATION
     location: str
     server_type: str
 
@@ -58,6 +63,8 @@ class Told:
             "birth": self.birth,
             "accepts": list(self.accepts),
             "delivery": self.delivery,
+            "generations": list(self.generations),
+            "active": self.active,
             "location": self.location,
             "server_type": self.server_type,
         }
@@ -65,10 +72,17 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What stands: servers by the names of their hosts, and the tunnel addresses of devices at each shield."""
+    """What stands: servers by the names of their hosts, and of devices the tunnel address at each shield, and the keys.
+
+    Args:
+        hosts: What each one's running server was told.
+        devices: Tunnel address at each shield, by name.
+        dials: Generation of the shields' keys that a device's files have, by name.
+    """
 
     hosts: Mapping[str, Told] = field(default_factory=dict)
     devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    dials: Mapping[str, int] = field(default_factory=dict)
 
 
 def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
@@ -90,6 +104,8 @@ def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
         birth=birth,
         accepts=accepted(host),
         delivery=host.way is not None,
+        generations=plan.generations,
+        active=plan.active,
         location=host.location,
         server_type=host.server_type,
     )
@@ -119,11 +135,12 @@ def addresses_of(device: Device) -> dict[str, str]:
 
 def read_standing(output: object) -> Standing:
     """Return what the last run wrote into the stack's outputs; what is missing or strange is nothing."""
-    hosts, devices = (_mapping(_mapping(output).get(key)) for key in ("hosts", "devices"))
+    hosts, devices, dials = (_mapping(_mapping(output).get(key)) for key in ("hosts", "devices", "dials"))
     known = {name: _told(_mapping(said)) for name, said in hosts.items()}
     return Standing(
         hosts={name: told for name, told in known.items() if told is not None},
         devices={name: {at: str(own) for at, own in _mapping(said).items()} for name, said in devices.items()},
+        dials={name: int(said) for name, said in dials.items() if isinstance(said, (int, float))},
     )
 
 
@@ -141,6 +158,8 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             birth=str(said.get("birth", said["digest"])),
             accepts=tuple(map(str, said.get("accepts", ()))),
             delivery=said.get("delivery") is True,
+            generations=tuple(map(int, said.get("generations", (FIRST_GENERATION,)))),
+            active=int(said.get("active", FIRST_GENERATION)),
             location=str(said.get("location", "")),
             server_type=str(said.get("server_type", "")),
         )

@@ -121,6 +121,10 @@ class Topology:
         at, slot = self.shields[shield].slot, self.devices[name].slot
         return device_address(self.stack.network, at, slot), device_address6(self.stack.network6, at, slot)
 
+    def generation_of(self, device: str) -> int:
+        """Return the generation whose keys a device knows its shields by: the older one, unless it says otherwise."""
+        return self.devices[device].generation or self.stack.generations[0]
+
     def server(self, name: str) -> Server:
         """Return what the stack file says of a shield or an origin."""
         return self.shields[name] if name in self.shields else self.origins[name]

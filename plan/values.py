@@ -35,6 +35,8 @@ _TEXT_LENGTH = 200
 _MOST_VALUES = 10_000  # far beyond what 32 KiB of user data can hold
 SSH_KEY: Final = r"(?:ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]+={0,2}(?: [\x20-\x7e]*)?"
 WIREGUARD_KEY_BYTES: Final = 32  # Curve25519's
+FIRST_GENERATION: Final = 1
+LAST_GENERATION: Final = 9999  # one a day for 27 years
 MEANT: Final = {"UK": "write GB", "EL": "write GR", "USA": "write US"}  # what people write instead
 # Hosts, LANs and devices are called by these words as well.
 RESERVED: Final = ("shields", "internet", "anywhere")
@@ -208,6 +210,12 @@ def _pair(value: object) -> object:
     return value
 
 
+def _generations(values: tuple[int, ...]) -> tuple[int, ...]:
+    if len(values) not in {1, 2} or (len(values) == 2 and values[1] != values[0] + 1):
+        raise ValueError("one like [1], or two that follow each other like [1, 2]; see docs/rotation.md")
+    return values
+
+
 def once(values: tuple[T, ...]) -> tuple[T, ...]:
     """Return values in their order, each once."""
     return tuple(dict.fromkeys(values))
@@ -244,6 +252,8 @@ DomainName = Annotated[str, AfterValidator(domain_name)]
 Country = Annotated[str, AfterValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"})]
 Regions = Annotated[tuple[Annotated[str, AfterValidator(_region)], ...], AfterValidator(once)]
 Port = Annotated[int, Within(1, 65535, "correct it")]
+Generation = Annotated[int, Within(FIRST_GENERATION, LAST_GENERATION, "count one further with each rotation")]
+Generations = Annotated[tuple[Generation, ...], AfterValidator(_generations)]
 Ports = Annotated[tuple[Port, ...], AfterValidator(once)]
 HostPair = Annotated[tuple[str, str], BeforeValidator(_pair)]
 Day = Annotated[date, BeforeValidator(_day)]

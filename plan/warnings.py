@@ -33,9 +33,19 @@ def find_warnings(stack: Stack, hosts: Sequence[Host], *, crowded: Mapping[str, 
         *_closed(hosts),
         *_untold(stack, hosts),
         *_crowded(crowded),
+        *_rotating(stack),
         *_ending(stack),
         *tell_places(stack),
     )
+
+
+def _rotating(stack: Stack) -> Iterator[str]:
+    """Warn of a rotation that is not over: keys that were to go are still admitted."""
+    if len(stack.generations) > 1:
+        yield (
+            f"farshore:generations: {list(stack.generations)} stand side by side, and the keys of both are admitted; "
+            "go on with `farshore rotate` (docs/rotation.md)"
+        )
 
 
 def _newer(stack: Stack) -> Iterator[str]:

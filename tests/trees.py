@@ -72,6 +72,19 @@ def cases() -> dict[str, Plan]:
         "ubuntu-24.04": planned(
             changed(shields__falkenstein__image="ubuntu-24.04", origins__press__image="ubuntu-24.04")
         ),
+        "two-generations": planned(
+            changed(
+                generations=[1, 2],
+                active=2,
+                shields__falkenstein__ssh=["198.51.100.0/24"],
+                origins__db={**press, "slot": 3, "services": {}},
+                meshes={"back": {"slot": 0, "hosts": {"press": {}, "db": {}}}},
+                operators={
+                    "laptop": {"slot": 200, "public_key": device_keys[0], "reach": ["press"]},
+                    "phone": {"slot": 201, "public_key": device_keys[1], "reach": ["press/web"], "generation": 2},
+                },
+            )
+        ),
         "two-shields": planned(
             changed(
                 shields__ashburn={"slot": 1, "account": "edge", "location": "ash"},

@@ -11,6 +11,7 @@ from tools.operator import app as operator
 from tools.plan import plan
 from tools.repair import repair, repair_lab
 from tools.replace import replace, resize
+from tools.rotate import rotate
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_show_locals=False, help=__doc__)
 lab.command("repair")(repair_lab)
@@ -18,6 +19,7 @@ app.add_typer(lab, name="lab")
 app.add_typer(operator, name="operator")
 app.add_typer(gateway, name="gateway")
 app.command("repair")(repair)
+app.command("rotate")(rotate)
 app.command("replace")(replace)
 app.command("resize")(resize)
 app.command("plan")(plan)

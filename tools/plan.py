@@ -102,7 +102,7 @@ def read_plan(config: Mapping[str, Any], text: str, *, stack: str, folder: Path)
 def _show(found: Plan) -> None:
     table = Table("host", "what", "country", "account", "tunnel address", "tunnels", box=None, pad_edge=False)
     for host in found.hosts:
-        tunnels = ", ".join(peer.name for interface in host.interfaces for peer in interface.peers)
+        tunnels = ", ".join(dict.fromkeys(peer.name for one in host.interfaces for peer in one.peers))
         table.add_row(host.name, host.role, host.country, host.account, f"{host.address}\n{host.address6}", tunnels)
     for device in found.devices:
         addresses = "\n".join(str(tunnel.addresses[0].ip) for tunnel in device.tunnels)

@@ -134,7 +134,10 @@ class Workspace:
             known = ", ".join(tokens)
             raise EngineError(f"accounts: {', '.join(unknown)}, allowed in this lab: {known}; take it down first")
         whole = {**kept, "config": {**config, closed: kept["config"].get(closed, {})}}
-        write_private(self.stack_file, yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
+        # At once: somebody who interrupts it here would be left without the tokens, which are nowhere else.
+        fresh = self.stack_file.with_name(f".{self.stack_file.name}")
+        write_private(fresh, yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
+        fresh.replace(self.stack_file)
 
     def run(self, arguments: Sequence[str], *, given: str = "", folder: Path | None = None) -> str:
         """Run the engine quietly and return what it said.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloud_init.host.commands import Command, Deadline, run
 from cloud_init.host.document import Document, Told, parse_document, read_input
@@ -36,6 +36,9 @@ from cloud_init.host.rollback import TIMER_UNIT, take_back
 from cloud_init.host.steps import Steps, names_of, plan_steps
 from cloud_init.host.switch import remove_files, run_commands, set_kernel, write_files
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 INPUT_WITHIN_S = 30.0
 APPLY_WITHIN_S = 150.0
 # What runs a rollback by itself can do no more than it must.
@@ -46,11 +49,12 @@ _CAGE = (
 )  # fmt: skip
 
 
-def apply(confirm_within_s: float) -> int:
+def apply(confirm_within_s: float, gate: Callable[[Told, Live, Deadline], list[str]]) -> int:
     """Apply the bundle on standard input: unchanged, or applied and unconfirmed, or refused with nothing touched.
 
     Args:
         confirm_within_s: After which all of it is taken back.
+        gate: Says what keeps it from being done, of all that runs; nothing of the host is touched then.
     """
     data = read_input(sys.stdin.fileno(), INPUT_WITHIN_S)
     with only_one("apply"):
@@ -73,6 +77,7 @@ def apply(confirm_within_s: float) -> int:
                 _renew(record_of(document, identity))
             print(f"unchanged {document.digest}")
             return 0
+        _refuse(gate(document.told, live, deadline))
         try:
             _stage(document, old, steps, live, deadline)
             _arm(document, identity, confirm_within_s, deadline)

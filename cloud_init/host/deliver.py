@@ -1,4 +1,4 @@
-"""What delivery may ask of a host over SSH, and nothing else: to be waited for, to be told, to be confirmed.
+"""What delivery may ask of a host over SSH, and nothing else: to be waited for, told, confirmed, proven.
 
 Each is a connection of its own, so whoever confirms has proven that a new one can be made. What worked before a change
 works after it, or the change is taken back at once; a tunnel that is new may wait for its other end, which has its turn
@@ -22,20 +22,21 @@ from cloud_init.host.journal import paths_of, read_disk
 from cloud_init.host.live import read_interfaces
 from cloud_init.host.places import DOMAINS, MARKER
 from cloud_init.host.prove import (
+    FRESH_S,
     PROVE_WITHIN_S,
     _ping,
     _prove_table,
     _prove_units,
     inner_addresses,
     is_expected,
+    prove,
     prove_domains,
+    unproven,
 )
 from cloud_init.host.status import status
 
 # Confirming follows at once, with ten tries to connect; without it the host is what it was after this.
 DELIVERED_WITHIN_S = 180.0
-# A tunnel with keepalives shakes hands every two minutes.
-FRESH_S = 200
 _ASKED_WITHIN_S = 10.0
 
 
@@ -52,20 +53,21 @@ def serve(words: str) -> int:
             return deliver()
         case ["confirm", digest]:
             return settle(digest)
+        case ["prove"]:
+            return prove()
         case ["status"]:
             print(json.dumps(status(), indent=2, sort_keys=True))
             return 0
         case _:
-            raise Refused(
-                ["ssh: other words, allowed: wait, apply, confirm DIGEST, status; this key is for delivery alone"]
-            )
+            allowed = "wait, apply, confirm DIGEST, prove, status"
+            raise Refused([f"ssh: other words, allowed: {allowed}; this key is for delivery alone"])
 
 
 def deliver() -> int:
     """Apply the bundle on standard input, and take it back unless what worked before still works."""
     worked = working(Deadline(20))
     answered = answering(Deadline(_ASKED_WITHIN_S))
-    code = apply(DELIVERED_WITHIN_S)
+    code = apply(DELIVERED_WITHIN_S, unproven)
     if code or not read_json(MARKER):
         return code
     failed = broken(worked, answered, Deadline(PROVE_WITHIN_S))

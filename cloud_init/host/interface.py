@@ -15,8 +15,9 @@ from cloud_init.host.faults import Refused
 _CONF = re.compile(r"/etc/wireguard/([a-z0-9]{1,15})\.conf")
 _POST_KEY = re.compile(r"wg set %i private-key (/etc/farshore/keys/[\w.-]+)")
 _POST_PSK = re.compile(r"wg set %i peer ([A-Za-z0-9+/]{43}=) preshared-key (/etc/farshore/keys/[\w.-]+)")
-_POST_ROUTE = re.compile(r"ip -[46] route replace (\S+) dev %i src (\S+)(?: mtu (\d+))?")
+_POST_ROUTE = re.compile(r"ip -[46] route replace (\S+)(?: metric (\d+))? dev %i src (\S+)(?: mtu (\d+))?")
 _POST_START = re.compile(r"systemctl start --no-block farshore-resolve\.service")
+KERNELS_METRIC = 1024  # of a route in IPv6 that names none
 _PUBLIC = re.compile(r"[A-Za-z0-9+/]{43}=")
 _ENDPOINT = re.compile(r"(\[[0-9a-f:]+\]|[0-9.]+):(\d{1,5})")
 
@@ -35,7 +36,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Interface:
-    """One interface; routes are destination -> (source, MTU, 0 for the interface's)."""
+    """One interface; routes are destination, with its metric if it has one -> (source, MTU, 0 for the interface's)."""
 
     name: str
     addresses: tuple[str, ...]
@@ -92,7 +93,7 @@ def parse_interface(name: str, text: str) -> Interface:
                 elif psk:
                     psks[psk[1]] = psk[2]
                 elif route:
-                    routes[network(route[1])] = (route[2], int(route[3] or 0))
+                    routes[place_of(route[1], int(route[2] or 0))] = (route[3], int(route[4] or 0))
                 elif not _POST_START.fullmatch(value):
                     raise _unknown(number)
             elif not _known(key, value, own=inside is own) or key in inside:
@@ -134,6 +135,11 @@ def network(text: str) -> str:
     """Return an address or network as `ip` and `wg` print it: a single address without its length."""
     whole = ipaddress.ip_network(text, strict=False)
     return str(whole.network_address if whole.prefixlen == whole.max_prefixlen else whole)
+
+
+def place_of(destination: str, metric: int) -> str:
+    """Return what tells one route from another, as `ip route` takes it: the destination, and a metric of ours."""
+    return network(destination) + (f" metric {metric}" if metric not in {0, KERNELS_METRIC} else "")
 
 
 def _unknown(number: int) -> Refused:

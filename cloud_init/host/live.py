@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloud_init.host.commands import Command, Deadline, ask, run
 from cloud_init.host.durable import read_text
-from cloud_init.host.interface import network
+from cloud_init.host.interface import network, place_of
 from cloud_init.host.places import SYSCTLS, TABLE
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class LivePeer:
     allowed_ips: frozenset[str]
     handshake_s: int
     keepalive_s: int
+    received_bytes: int = 0
 
 
 @dataclass
@@ -84,13 +85,14 @@ def parse_dump(text: str) -> dict[str, LiveInterface]:
         if len(words) == 4:
             found[name] = LiveInterface(words[0], int(words[2]))
         elif len(words) == 8:
-            key, psk, endpoint, allowed, handshake, _, _, keepalive = (_given(word) for word in words)
+            key, psk, endpoint, allowed, handshake, received, _, keepalive = (_given(word) for word in words)
             found[name].peers[key] = LivePeer(
                 psk=psk,
                 endpoint=endpoint,
                 allowed_ips=frozenset(network(one) for one in allowed.split(",") if one),
                 handshake_s=int(handshake or 0),
                 keepalive_s=int(keepalive or 0),
+                received_bytes=int(received or 0),
             )
     return found
 
@@ -121,7 +123,7 @@ def add_routes(found: dict[str, LiveInterface], text: str) -> None:
             where = {"default": "::/0" if ":" in route.get("prefsrc", "") else "0.0.0.0/0"}.get(
                 route["dst"], route["dst"]
             )
-            one.routes[network(where)] = (route.get("prefsrc", ""), int(mtu))
+            one.routes[place_of(where, route.get("metric", 0))] = (route.get("prefsrc", ""), int(mtu))
 
 
 def parse_table(text: str) -> dict[tuple[str, str], str]:

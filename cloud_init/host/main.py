@@ -16,7 +16,7 @@ from cloud_init.host.faults import Refused
 from cloud_init.host.journal import adopt
 from cloud_init.host.leftovers import wipe_leftovers
 from cloud_init.host.lock import only_one
-from cloud_init.host.prove import prove
+from cloud_init.host.prove import prove, unproven
 from cloud_init.host.status import status
 
 USAGE = (
@@ -50,9 +50,9 @@ def _run(words: list[str]) -> int:
         raise Refused([lack])
     match words:
         case ["apply"]:
-            return apply(CONFIRM_WITHIN_S)
+            return apply(CONFIRM_WITHIN_S, unproven)
         case ["apply", "--confirm-within-s", seconds] if seconds.isdecimal() and 10 <= int(seconds) <= 86400:
-            return apply(int(seconds))
+            return apply(int(seconds), unproven)
         case ["confirm", digest]:
             return confirm(digest)
         case ["rollback"]:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cloud_init.host.commands import Command, Deadline, ask, run
+from cloud_init.host.commands import Deadline, ask
 from cloud_init.host.domains import Domain, ask_domain, domains_of
 from cloud_init.host.durable import read_json
+from cloud_init.host.echo import echoes
 from cloud_init.host.interface import Interface, Peer, interfaces_of
 from cloud_init.host.journal import paths_of, read_disk, read_record
-from cloud_init.host.live import read_interfaces, read_units
+from cloud_init.host.live import LiveInterface, read_interfaces, read_units
 from cloud_init.host.places import DOMAINS, MARKER, NAMED_ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cloud_init.host.document import Told
+    from cloud_init.host.live import Live
+
 PROVE_WITHIN_S = 60.0
+# A tunnel with keepalives shakes hands every two minutes.
+FRESH_S = 200
 _UNITS_WITHIN_S = 15.0
 _DOMAINS_WITHIN_S = 10.0  # for all that fail; an origin's health is looked at every two seconds
 _COMING = {"activating", "reloading"}
-_OVERHEAD = {4: 28, 6: 48}  # headers of IP and ICMP around a ping's data
+_SMALL_BYTES = 84
 
 
 def prove() -> int:
@@ -73,16 +79,60 @@ def _prove_tunnels(files: dict[str, tuple[int, str]], deadline: Deadline) -> Ite
 
 
 def _ping(interface: Interface, address: str, deadline: Deadline) -> str:
-    """Return why no packet of full size comes back, in one piece; a first handshake may be repeated after 5 s."""
-    size = str(interface.mtu_bytes - _OVERHEAD[6 if ":" in address else 4])
-    words = ("ping", "-n", "-q", "-c", "1", "-W", "1", "-M", "do", "-I", interface.name)
+    """Return why no packet of full size is answered, in one piece; a first handshake may be repeated after 5 s."""
+    size_bytes = interface.mtu_bytes
+    for place, (_, mtu_bytes) in interface.routes.items():
+        if place.split(" ")[0] == address and mtu_bytes:
+            size_bytes = mtu_bytes
     until = Deadline(min(12.0, deadline.left_s(12.0)))
     while until.left_s(1.0) > 0:
-        if run(Command("", (*words, "-s", size, address), within_s=5), deadline).code == 0:
+        if echoes(interface.name, address, size_bytes, 1.0):
             return ""
         time.sleep(until.left_s(0.2))
-    small = run(Command("", (*words, "-s", "8", address), within_s=5), deadline).code == 0
-    return f"packets of {interface.mtu_bytes} bytes are lost, small ones are not" if small else "no answer"
+    small = echoes(interface.name, address, _SMALL_BYTES, 1.0)
+    return f"packets of {size_bytes} bytes are lost, small ones are not" if small else "no answer"
+
+
+def unproven(told: Told, live: Live, deadline: Deadline) -> list[str]:
+    """Return why traffic may not move between interfaces that run: the one that it moves to does not carry it.
+
+    Whoever was not there before, on the interface that it moves from, keeps nothing from moving.
+    """
+    found = []
+    for interface in interfaces_of(told.files).values():
+        runs = live.interfaces.get(interface.name)
+        moving = moved(interface, live.interfaces, time.time()) if runs else set()
+        for peer in interface.peers if runs else ():
+            for address in inner_addresses(peer):
+                fault = _ping(interface, address, deadline) if (peer.public_key, address) in moving else ""
+                if fault:
+                    found.append(
+                        f"tunnel {interface.name} to {peer.name}, {address}: {fault}; traffic stays where it is"
+                    )
+    return found
+
+
+def moved(new: Interface, live: dict[str, LiveInterface], now_s: float) -> set[tuple[str, str]]:
+    """Return the peers and addresses whose packets move to an interface that has them already, from one that carries.
+
+    Args:
+        new: As it is to be.
+        live: What runs, it too.
+        now_s: The clock's time.
+    """
+    carried = {
+        to
+        for name, one in live.items()
+        if name != new.name
+        for to in one.routes
+        for peer in one.peers.values()
+        if to in peer.allowed_ips and now_s - peer.handshake_s < FRESH_S
+    }
+    there = live[new.name].peers
+    places = carried & set(new.routes)
+    return {
+        (peer.public_key, to) for peer in new.peers if peer.public_key in there for to in places & {*peer.allowed_ips}
+    }
 
 
 def _handshake(interface: Interface, peer: Peer, deadline: Deadline) -> str:

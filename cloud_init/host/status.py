@@ -53,6 +53,16 @@ def status() -> dict[str, Any]:
             for interface in interfaces_of(wanted).values()
             if interface.name in live.interfaces
         },
+        "received_bytes": {
+            interface.name: {
+                peer.name: runs.received_bytes
+                for peer in interface.peers
+                for runs in [live.interfaces[interface.name].peers.get(peer.public_key)]
+                if runs
+            }
+            for interface in interfaces_of(wanted).values()
+            if interface.name in live.interfaces
+        },
         "key_age_s": {
             path: round(time.time() - os.stat(path).st_mtime) for path in disk if path.startswith(KEY_FOLDER)
         },

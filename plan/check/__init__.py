@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from plan.check.deliveries import find_wide_deliveries
 from plan.check.ends import find_loose_ends
 from plan.check.exposure import find_exposures
+from plan.check.generations import find_odd_generations
 from plan.check.numbers import find_clashes
 from plan.check.places import find_neighbours
 from plan.check.secrets import find_leaks
@@ -27,6 +28,7 @@ def check(plan: Plan) -> tuple[str, ...]:
     return (
         *find_clashes(plan),
         *find_loose_ends(plan),
+        *find_odd_generations(plan),
         *find_exposures(plan),
         *find_leaks(plan),
         *find_neighbours(plan),

@@ -50,11 +50,11 @@ def _claims(host: Host, interface: Interface) -> Iterator[str]:
 
 
 def _routes(host: Host) -> Iterator[str]:
-    """Find a destination with two ways in one generation."""
-    seen: dict[tuple[int, Network], str] = {}
+    """Find a destination with two ways, of which neither goes before."""
+    seen: dict[tuple[bool, Network], str] = {}
     for interface in host.interfaces:
         for route in interface.routes:
-            key = (interface.generation, route.destination)
+            key = (route.behind, route.destination)
             if key in seen:
                 yield f"{host.name}: {route.destination} goes into {seen[key]} and {interface.name}"
             seen[key] = interface.name

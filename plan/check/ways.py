@@ -54,7 +54,7 @@ class _Map:
 
     @cached_property
     def peers(self) -> dict[str, tuple[Peer, ...]]:
-        """What each host may send to, in all its tunnels of the newest generation."""
+        """What each host may send to, in all its tunnels: each generation of one leads to the same hosts."""
         return {
             host.name: tuple(peer for interface in host.interfaces for peer in interface.peers)
             for host in self.plan.hosts

@@ -6,10 +6,10 @@ host's own list of references is everything that it will ever be told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from plan.model.refs import Ref, in_order
+from plan.model.refs import Ref, delivery_ref, in_order
 
 if TYPE_CHECKING:
     from datetime import date
@@ -65,6 +65,8 @@ class Host:
         ssh_because: Key of the stack file that says from where it answers outside the tunnels.
         way: How it is told a change while it runs; None where it changes by replacement only.
         break_glass_key: The operator's SSH key.
+        generations: Sets of keys that it has, the older first.
+        active: The one that it sends by, and is told changes by.
         masked_units: Units of its system that may not run.
     """
 
@@ -96,6 +98,18 @@ class Host:
     way: Way | None
     break_glass_key: str | None
     masked_units: tuple[str, ...]
+    generations: tuple[int, ...]
+    active: int
+
+    @property
+    def delivery_keys(self) -> tuple[Ref, ...]:
+        """Return the public halves of the keys by which it is told changes, the older first."""
+        return tuple(delivery_ref(self.name, generation) for generation in self.generations)
+
+    @property
+    def delivery_key(self) -> Ref:
+        """Return that of the one that is in use: a host knows it before it is."""
+        return delivery_ref(self.name, self.active)
 
     @property
     def key(self) -> str:
@@ -112,12 +126,23 @@ class Host:
         """Tell whether packets pass through it."""
         return bool(self.firewall.forwards or self.firewall.internet)
 
+    def in_use(self) -> Host:
+        """Return it with those peers alone that it sends to: what stands behind is left out."""
+        kept = []
+        for interface in self.interfaces:
+            routes = tuple(route for route in interface.routes if not route.behind)
+            used = {route.destination for route in routes}
+            peers = tuple(peer for peer in interface.peers if used & set(peer.allowed_ips))
+            if peers:
+                kept.append(replace(interface, peers=peers, routes=routes))
+        return replace(self, interfaces=tuple(kept))
+
     def references(self) -> tuple[Ref, ...]:
         """Return everything that this host must be told, in order and once."""
         refs = {Ref("ssh-private", self.name), Ref("ssh-public", self.name)}
         refs |= {peer for peer in self.firewall.peers if isinstance(peer, Ref)}
         if self.way is not None:
-            refs.add(Ref("delivery-public", self.name))
+            refs |= set(self.delivery_keys)
         for interface in self.interfaces:
             refs.add(interface.private_key)
             for peer in interface.peers:
@@ -156,6 +181,7 @@ class Device:
         slot: Its number.
         public_key: In base64.
         tunnels: One for each shield that it may dial; it uses one at a time.
+        generation: Of the shields' keys that its files have.
         lans: Networks behind it.
         forwards: Through it: to and from the LANs behind it.
         masquerades: LANs behind it that know no way back.
@@ -169,6 +195,7 @@ class Device:
     slot: int
     public_key: str
     tunnels: tuple[DeviceTunnel, ...]
+    generation: int
     lans: tuple[Network, ...] = ()
     forwards: tuple[Flow, ...] = ()
     masquerades: tuple[Network, ...] = ()
@@ -202,6 +229,8 @@ class Plan:
         origins: In the order of their slots.
         devices: In the order of their names.
         tunnels: In the order of near, far and generation.
+        generations: Sets of keys that stand side by side, the older first.
+        active: The one by which hosts send to each other.
         separate: What must differ between a shield and each origin behind it.
         waived: Pairs of shield and origin, and the rules that they may break.
         addresses_kept: Public addresses are protected against every destroy.
@@ -218,6 +247,8 @@ class Plan:
     origins: tuple[Host, ...]
     devices: tuple[Device, ...]
     tunnels: tuple[Tunnel, ...]
+    generations: tuple[int, ...]
+    active: int
     separate: tuple[str, ...]
     waived: frozenset[tuple[str, str, str]]
     addresses_kept: bool

@@ -10,6 +10,8 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
+from plan.values import FIRST_GENERATION
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -25,7 +27,7 @@ class Ref:
             of a host, the `ssh-private` and `ssh-public` halves of the SSH host key that it is born with, and the
             `delivery-public` half of the key by which it is told changes.
         of: Whose: `host/interface` for keys, `near/far/generation` for a psk, a device's name for its own, else the
-            host.
+            host; for a delivery key see `delivery_ref`.
     """
 
     kind: RefKind
@@ -33,6 +35,14 @@ class Ref:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.of}"
+
+
+def delivery_ref(host: str, generation: int) -> Ref:
+    """Return the public half of the key by which a host is told changes, of one generation.
+
+    The first one's has no number: it was there before there were others, and by another name it would be another key.
+    """
+    return Ref("delivery-public", host if generation == FIRST_GENERATION else f"{host}/{generation}")
 
 
 @lru_cache(maxsize=1 << 16)

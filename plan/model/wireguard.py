@@ -37,11 +37,13 @@ class Route:
         destination: Network.
         source: The host's own address that its packets carry.
         mtu_bytes: Where it is less than the interface's.
+        behind: Another interface's route to the same place goes before: of a generation that stands and is not active.
     """
 
     destination: Network
     source: Address
     mtu_bytes: int | None = None
+    behind: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from plan.values import FIRST_GENERATION
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
@@ -29,6 +31,8 @@ class Draft:
         day: On which it is read.
         network: Tunnel network.
         declared: Names of each section, of faulty entries too: a reference to one of them is sound.
+        generations: That stand side by side; None where nobody can tell.
+        active: None where nobody can tell, or it is left out.
         psks: Names of the devices that have a preshared key.
         others: Values of all other keys.
     """
@@ -47,6 +51,8 @@ class Draft:
     domains: Mapping[str, Domain]
     parties: Mapping[PartyRole, Party]
     policy: Policy
+    generations: tuple[int, ...] | None = (FIRST_GENERATION,)
+    active: int | None = None
     psks: frozenset[str] = frozenset()
     others: Mapping[str, Any] = field(default_factory=dict)
 

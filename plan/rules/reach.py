@@ -13,11 +13,11 @@ from plan.addresses import unique_local_prefix
 from plan.faults import Fault
 from plan.interfaces import Tunnels
 from plan.passages import SHIELDS, SSH, SSH_PORT, targets_of
-from plan.ports import FIRST_GENERATION
 from plan.resolvers import is_inside, resolvers_at
 from plan.stack import Stack
 from plan.stack.hosts import Endpoint
 from plan.topology import Topology, mesh_pairs
+from plan.values import FIRST_GENERATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -212,7 +212,7 @@ def _reach(net: Topology, where: str, operator: str, wanted: str, owner: str) ->
 
 def _listening(net: Topology) -> Iterator[Fault]:
     """Find two interfaces of one host that would listen on one port."""
-    tunnels = Tunnels(net, (), (FIRST_GENERATION, FIRST_GENERATION + 1))
+    tunnels = Tunnels(net, ())
     for kind, names in (("shields", tuple(net.shields)), ("origins", tuple(net.origins))):
         for name in names:
             used: dict[int, str] = {}
@@ -278,6 +278,7 @@ def _sound_stack(draft: Draft) -> Stack:
             and all(host in shields or host in origins for host in mesh.hosts)
         },
         domains={},
+        generations=(FIRST_GENERATION, FIRST_GENERATION + 1),  # whatever stands, its ports have to suit both
         psks=draft.psks,
     )
 

@@ -17,7 +17,7 @@ from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
 from plan.stack.strict import Strict
-from plan.values import DomainName, HostPair, Name, SshKey, Within
+from plan.values import FIRST_GENERATION, DomainName, Generation, Generations, HostPair, Name, SshKey, Within
 
 if TYPE_CHECKING:
     from typing import Any
@@ -94,6 +94,8 @@ class Stack(Strict):
         domains: Names that visitors use.
         parties: Who else could be made to help: the state's host, CI, DNS, the CA.
         policy: Who may hold what.
+        generations: Sets of keys that stand side by side: one like `[1]`, or two while keys rotate, like `[1, 2]`.
+        active: The generation by which hosts send to each other; the older one where it is left out.
         addresses: `keep` protects public addresses against every destroy; `release` gives them back.
         break_glass: The way in for the day when nothing else works.
         delivery: `ssh` tells running hosts each change; `none` connects to nobody, so that they stay what they are
@@ -115,10 +117,17 @@ class Stack(Strict):
     domains: dict[DomainName, Domain] = Field(default_factory=dict)
     parties: dict[PartyRole, Party] = Field(default_factory=dict)
     policy: Policy = Policy()
+    generations: Generations = (FIRST_GENERATION,)
+    active: Generation | None = None
     addresses: Addresses = "keep"
     break_glass: BreakGlass | None = None
     delivery: Delivery = "ssh"
     psks: frozenset[str] = frozenset()
+
+    @property
+    def active_generation(self) -> int:
+        """Return the generation by which hosts send to each other."""
+        return self.active or self.generations[0]
 
 
 class Secrets(Strict):

@@ -13,7 +13,7 @@ from plan.addresses import FIRST_HOST_SLOT, LAST_DEVICE_SLOT
 from plan.networks import Address
 from plan.stack.hosts import MAX_MTU_BYTES, MIN_MTU_BYTES, Lan
 from plan.stack.strict import Strict
-from plan.values import Day, Name, Names, Text, WireguardKey, Within
+from plan.values import Day, Generation, Name, Names, Text, WireguardKey, Within
 
 
 class Device(Strict):
@@ -27,6 +27,8 @@ class Device(Strict):
         enabled: False takes it off every host and keeps its entry.
         keepalive_s: Seconds between packets that keep a NAT open.
         mtu_bytes: Of packets inside, 1280 to 1440.
+        generation: While keys rotate, the one that it dials: with the newer one it needs its new files. The older one
+            where it is left out.
     """
 
     slot: Annotated[int, Within(FIRST_HOST_SLOT, LAST_DEVICE_SLOT, "choose a free one: 0 and 1 are the shields'")]
@@ -38,6 +40,7 @@ class Device(Strict):
     mtu_bytes: Annotated[int, Within(MIN_MTU_BYTES, MAX_MTU_BYTES, "IPv6 needs 1280, Ethernet and IPv4 leave 1440")] = (
         1420
     )
+    generation: Generation | None = None
 
 
 class Operator(Device):

@@ -40,7 +40,7 @@ class Endpoint(Strict):
 
     Args:
         host: An address, or a name that is looked up again when a handshake grows stale.
-        port: UDP; the host's own where it is left out.
+        port: UDP; the host's own where it is left out. The next one is that of every other generation of keys.
     """
 
     host: EndpointHost

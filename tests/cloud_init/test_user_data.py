@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -98,7 +98,7 @@ def test_too_long_is_refused_with_the_limit() -> None:
     assert len(render_user_data(small, placeholder(small))) <= MAX_USER_DATA_BYTES
 
 
-def crowded(count: int) -> Plan:
+def crowded(count: int, **more: Any) -> Plan:
     """Return a plan of one shield with so many origins, and a domain for each."""
     press = {"account": "vault", "location": "hel1", "shields": ["falkenstein"], "services": {"web": {"port": 8080}}}
     slots = [slot for slot in range(2, 2000) if slot % 256 not in {0, 1, 255}]
@@ -106,8 +106,24 @@ def crowded(count: int) -> Plan:
         changed(
             origins={f"o{n}": {**press, "slot": slots[n]} for n in range(count)},
             domains={f"d{n}.example.com": {"origin": f"o{n}", "service": "web"} for n in range(count)},
+            **more,
         )
     )
+
+
+def test_two_generations_that_do_not_fit_are_born_as_the_active_one() -> None:
+    """The first bundle brings the other, so a host that delivery does not reach is refused instead."""
+    standing: dict[str, Any] = {"generations": [1, 2], "active": 2}
+    shield = crowded(100, **standing, shields__falkenstein__ssh=["198.51.100.0/24"]).shields[0]
+    packed = render_user_data(shield, placeholder(shield))
+    assert len(packed) <= MAX_USER_DATA_BYTES
+    text = gzip.decompress(base64.b64decode(packed)).decode()
+    assert "/etc/wireguard/fs1.conf" in text
+    assert "/etc/wireguard/fs0.conf" not in text
+    assert text.count("[Peer]") == 100
+    assert "/etc/wireguard/fs0.conf" in draft_user_data([shield])["falkenstein"]
+    with pytest.raises(RenderError, match="of its 200 peers and 100 domains fit"):
+        draft_user_data(crowded(100, **standing).shields)
 
 
 def test_a_shield_with_too_many_peers_is_refused_with_what_fits() -> None:

@@ -66,6 +66,11 @@ class Live(Deployed):
                 place[last] = value
         self.file.write_text(yaml.safe_dump(document), encoding="utf-8")
 
+    def config(self) -> dict[str, Any]:
+        """Return the values of the stack file."""
+        found: dict[str, Any] = yaml.safe_load(self.file.read_text(encoding="utf-8"))["config"]
+        return found
+
     def up(self) -> subprocess.CompletedProcess[str]:
         """Deploy the stack file as it is now, as a person does."""
         return subprocess.run(
@@ -147,7 +152,10 @@ class Live(Deployed):
 
     def delivery_key(self, host: str, folder: Path) -> Path:
         """Write the key by which one host is told changes into a file of its owner's."""
-        resource = self._resource(f"farshore-keys-{host}-delivery")
+        config = self.config()
+        active = config.get("farshore:active", config.get("farshore:generations", [1])[0])
+        number = "" if active == 1 else f"-g{active}"
+        resource = self._resource(f"farshore-keys-{host}{number}-delivery")
         path = folder / f"{host}.key"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(_plain(resource["outputs"]["output"])["private"])

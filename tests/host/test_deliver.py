@@ -1,4 +1,4 @@
-"""What delivery may ask of a host over SSH: four words; anything else is refused, and nothing of it is repeated."""
+"""What delivery may ask of a host over SSH: five words; anything else is refused, and nothing of it is repeated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_other_words_are_refused_and_not_repeated(words: str) -> None:
     with pytest.raises(Refused) as refused:
         deliver.serve(words)
     (said,) = refused.value.faults
-    assert said.startswith("ssh: other words, allowed: wait, apply, confirm DIGEST, status;")
+    assert said.startswith("ssh: other words, allowed: wait, apply, confirm DIGEST, prove, status;")
     assert "id" not in said.replace("is for delivery", "")
 
 

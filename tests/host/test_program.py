@@ -44,7 +44,7 @@ def test_it_does_not_grow_unseen() -> None:
         name: len(gzip.compress(render_program(modules).encode()))
         for name, modules in (("whole", MODULES), ("seed", SEED))
     }
-    assert sizes["whole"] < 18_000
+    assert sizes["whole"] < 19_000
     assert sizes["seed"] < 4_900
 
 

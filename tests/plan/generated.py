@@ -68,8 +68,11 @@ class _Builder:
             "psks": {name: key(number) for number, name in enumerate(self.devices(), 100) if draw(st.booleans())},
         }
         network = draw(st.sampled_from([None, "10.0.0.0/16", "10.64.0.0/12", "192.168.0.0/16", "10.1.16.0/20"]))
+        standing = draw(st.sampled_from([None, [1], [1, 2], [2, 3], [4]]))
         extras = {
             "network": network,
+            "generations": standing,
+            "active": draw(st.sampled_from([None, *(standing or [1])])),
             "network6": draw(st.sampled_from([None, "fd12:3456:789a::/48"])),
             "addresses": draw(st.sampled_from([None, "keep", "release"])),
             "delivery": draw(st.sampled_from([None, "ssh", "none"])),
