@@ -16,7 +16,14 @@ from bisect import bisect_left
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from cloud_init import RenderError, draft_user_data, placeholder, render_bundle
+from cloud_init import (
+    RenderError,
+    draft_user_data,
+    placeholder,
+    render_bundle,
+    render_delivered,
+    render_user_data,
+)
 from cloud_init.user_data import MAX_USER_DATA_BYTES
 from plan import check, load, make_plan
 
@@ -51,8 +58,17 @@ def main() -> None:
     last = runs[MANY][-1]
     print(
         f"  bundle of a shield with {MANY} peers: {last['bundle']:.0f} bytes in {last['files']:.0f} files; "
-        f"user data holds {MAX_USER_DATA_BYTES}, which is {most_peers()} peers with a domain each: more is refused"
+        f"user data holds {MAX_USER_DATA_BYTES}, which is {most_peers()} peers with a domain each"
     )
+    birth, later = by_either_way()
+    print(f"  the same shield where delivery reaches it: {birth} bytes by user data, {later} by SSH")
+
+
+def by_either_way() -> tuple[int, int]:
+    """Return how many bytes go by user data and how many by SSH, for a shield with all of them."""
+    shield = make_plan(read(MANY, ssh=["198.51.100.0/24"])).shields[0]
+    material = placeholder(shield)
+    return len(render_user_data(shield, material)), len(render_delivered(shield, material, sequence=1))
 
 
 def most_peers() -> int:
@@ -68,19 +84,21 @@ def most_peers() -> int:
     return bisect_left(range(MANY), 1, key=lambda count: int(not fits(count + 1)))
 
 
-def read(count: int) -> Stack:
-    """Return the stack with so many origins."""
-    return load(stack_file(count), project="farshore", stack="bench", day=date(2026, 11, 1), files={})[0]
+def read(count: int, **shields: Any) -> Stack:
+    """Return the stack with so many origins, and with more said of each shield."""
+    return load(stack_file(count, **shields), project="farshore", stack="bench", day=date(2026, 11, 1), files={})[0]
 
 
-def stack_file(count: int) -> dict[str, Any]:
-    """Return a stack file with so many origins, each behind every shield."""
+def stack_file(count: int, **shields: Any) -> dict[str, Any]:
+    """Return a stack file with so many origins, each behind every shield, of which more is said."""
     slots = [slot for slot in range(2, 65000) if slot % 256 not in {0, 1, 255}]
     names = [f"shield{number}" for number in range(SHIELDS)]
     return {
         "accounts": {"edge": {"company": "A", "home": "DE"}, "vault": {"company": "B", "home": "FI"}},
         "secrets": {"tokens": {"edge": "e" * 64, "vault": "v" * 64}},
-        "shields": {name: {"slot": slot, "account": "edge", "location": "fsn1"} for slot, name in enumerate(names)},
+        "shields": {
+            name: {"slot": slot, "account": "edge", "location": "fsn1", **shields} for slot, name in enumerate(names)
+        },
         "origins": {
             f"origin{number}": {
                 "slot": slots[number],

@@ -24,7 +24,7 @@ from cloud_init.systemd import LEFTOVERS_UNIT
 from plan.faults import Fault, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cloud_init.bundle import Bundle
     from cloud_init.material import Material
@@ -74,20 +74,31 @@ def render_user_data(host: Host, material: Material) -> str:
 def _fitting(host: Host, material: Material) -> tuple[str, str]:
     """Return a host's cloud-config, and the same as user data.
 
-    Where the whole program does not fit, with its seed; where two generations do not, without the one that is not
-    active. The first bundle brings the rest of both, to a host that delivery reaches.
+    Where the whole program does not fit, with its seed. Where that does not either, and delivery reaches the host:
+    without the generation that is not active; a shield, which is dialled from outside, without peers and domains. The
+    first bundle brings the rest.
     """
     for seed in (False, True):
         cloud_config = render_cloud_config(host, material, seed=seed)
         text = _packed(cloud_config)
         if len(text) <= MAX_USER_DATA_BYTES:
             return cloud_config, text
-    if host.way is not None and (bare := host.in_use()) != host:
-        alone = _packed(render_cloud_config(bare, material, seed=True))
+    for less in _less(host):
+        alone = _packed(render_cloud_config(less, material, seed=True))
         if len(alone) <= MAX_USER_DATA_BYTES:
             return cloud_config, alone
     found, allowed = f"user data of {len(text)} bytes", f"{MAX_USER_DATA_BYTES} bytes at Hetzner"
     raise RenderError([Fault(host.key, found, allowed, _remedy(host, len(text)))])
+
+
+def _less(host: Host) -> Iterator[Host]:
+    """Yield a host with less to tell it at its birth, where it can be told the rest later."""
+    if host.way is None:
+        return
+    if (in_use := host.in_use()) != host:
+        yield in_use
+    if host.role == "shield":
+        yield host.alone()
 
 
 def _packed(cloud_config: str) -> str:
@@ -104,7 +115,8 @@ def _remedy(host: Host, size_bytes: int) -> str:
     peers = sum(len(interface.peers) for interface in host.interfaces)
     part = f"about {100 * MAX_USER_DATA_BYTES // size_bytes} % of its {peers} peers"
     if host.role == "shield":
-        return f"{part} and {len(host.sites)} domains fit, put the rest behind further shields"
+        where = "name in its ssh from where it can be told the rest, or " if host.way is None else ""
+        return f"{part} and {len(host.sites)} domains fit; {where}put the rest behind further shields"
     return f"{part} fit, give it fewer shields and mesh links"
 
 

@@ -137,6 +137,17 @@ class Host:
                 kept.append(replace(interface, peers=peers, routes=routes))
         return replace(self, interfaces=tuple(kept))
 
+    def alone(self) -> Host:
+        """Return it as it is before it knows anybody: no peers, no domains, and nothing that passes."""
+        return replace(
+            self,
+            interfaces=tuple(replace(interface, peers=(), routes=()) for interface in self.interfaces),
+            firewall=replace(
+                self.firewall, peers=(), accepts=(), forwards=(), internet=(), masquerades=(), expiries=()
+            ),
+            sites=(),
+        )
+
     def references(self) -> tuple[Ref, ...]:
         """Return everything that this host must be told, in order and once."""
         refs = {Ref("ssh-private", self.name), Ref("ssh-public", self.name)}

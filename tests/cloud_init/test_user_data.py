@@ -18,6 +18,7 @@ from cloud_init import (
     draft_user_data,
     placeholder,
     render_cloud_config,
+    render_delivered,
     render_user_data,
 )
 from tests.stacks import SETUP, changed, planned
@@ -133,10 +134,25 @@ def test_a_shield_with_too_many_peers_is_refused_with_what_fits() -> None:
     said = str(refused.value)
     assert re.fullmatch(
         r"the stack file has 1 fault\n  farshore:shields\.falkenstein: user data of 9\d{4} bytes, allowed: 32768 bytes at "
-        r"Hetzner; about 3\d % of its 400 peers and 400 domains fit, put the rest behind further shields",
+        r"Hetzner; about 3\d % of its 400 peers and 400 domains fit; name in its ssh from where it can be told the rest, "
+        r"or put the rest behind further shields",
         said,
     ), said
     assert list(draft_user_data(crowded(105).shields)) == ["falkenstein"]
+
+
+def test_a_shield_that_can_be_told_is_born_alone_where_its_peers_do_not_fit() -> None:
+    """A thousand of them come by the first bundle: it is born closed but for delivery, and knows nobody."""
+    shield = crowded(1000, shields__falkenstein__ssh=["198.51.100.0/24"]).shields[0]
+    packed = render_user_data(shield, placeholder(shield))
+    assert len(packed) <= MAX_USER_DATA_BYTES
+    text = gzip.decompress(base64.b64decode(packed)).decode()
+    assert "198.51.100.0/24" in text
+    assert "[Peer]" not in text
+    assert "example.com" not in text
+    assert "203.0.113." not in text
+    told = render_delivered(shield, placeholder(shield), sequence=1)
+    assert told.count("\\n[Peer]\\n") == 1000
 
 
 def test_an_origin_with_too_many_tunnels_is_refused_with_what_fits() -> None:
