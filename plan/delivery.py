@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from plan.model.delivery import Step, Way
+from plan.standing import accepted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -101,12 +102,6 @@ def _before(plan: Plan, standing: Standing) -> Iterator[tuple[str, str]]:
         if set(accepted(origin)) - set(told.accepts):
             for shield in sorted(now & was):
                 yield origin.name, shield
-
-
-def accepted(host: Host) -> tuple[str, ...]:
-    """Return what a host accepts inside its tunnels, as far as its shields' edges may send it: `tcp/8080`."""
-    ports = {f"{flow.protocol}/{port}" for flow in host.firewall.accepts for port in flow.ports}
-    return tuple(sorted(ports))
 
 
 def _in_turn(names: list[str], before: set[tuple[str, str]]) -> list[str]:

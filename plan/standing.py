@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from plan.delivery import accepted
 from plan.values import FIRST_GENERATION
 
 if TYPE_CHECKING:
@@ -109,6 +108,12 @@ def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
         location=host.location,
         server_type=host.server_type,
     )
+
+
+def accepted(host: Host) -> tuple[str, ...]:
+    """Return what a host accepts inside its tunnels, as far as its shields' edges may send it: `tcp/8080`."""
+    ports = {f"{flow.protocol}/{port}" for flow in host.firewall.accepts for port in flow.ports}
+    return tuple(sorted(ports))
 
 
 def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: bool) -> Told:
