@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-# Pulumi itself fills these processes' environments with the decrypted configuration.
-FILLED_BY_PULUMI = re.compile(rb"lab\.engine\.(launcher|plugins)")
+# Pulumi itself fills these processes' environments with the decrypted configuration: the program's, and the plugins'.
+FILLED_BY_PULUMI = re.compile(rb"lab\.engine\.(launcher|plugins)|pulumi-(language-python-exec|resource-)")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
 _GZIP = b"\x1f\x8b\x08"
 
