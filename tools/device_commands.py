@@ -11,8 +11,9 @@ from rich.console import Console
 
 from lab.client import LabError
 from plan import StackError
-from tools.devices import Kind, files_anew, find_target, put_out, write_files
+from tools.devices import Kind, files_anew, put_out, write_files
 from tools.stack_edit import EditError
+from tools.target import find_target
 from tools.workspace import EngineError
 
 console = Console(highlight=False, soft_wrap=True)

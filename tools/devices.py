@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Any, Literal
 
 from cloud_init import Material, render_device
 from cloud_init.device import PRESHARED_KEY, PRIVATE_KEY
-from lab.client import Lab
 from plan.addresses import FIRST_HOST_SLOT, LAST_DEVICE_SLOT
 from plan.model.refs import Ref
-from tools.lab import LABS
 from tools.plan import read_config, read_plan
-from tools.repair_stack import HETZNER, OwnWorkspace, bare
 from tools.stack_edit import EditError, edit, replace_file, section
-from tools.workspace import ROOT, EngineError, Workspace, write_private
+from tools.workspace import ROOT, EngineError, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,46 +21,10 @@ if TYPE_CHECKING:
     from ruamel.yaml.comments import CommentedMap
 
     from plan import Plan
+    from tools.target import Target
 
 Kind = Literal["operator", "gateway"]
 FIRST_SLOT = 200  # where devices begin, so that origins have room below
-
-
-@dataclass(frozen=True)
-class Target:
-    """A stack whose file is edited, and the engine's side of it.
-
-    Args:
-        file: The stack file.
-        stack: Pulumi's stack name.
-        work: Where the engine runs.
-        up: The command that deploys it.
-    """
-
-    file: Path
-    stack: str
-    work: Workspace
-    up: str
-
-
-def find_target(stack: str, config_file: Path | None, lab: str | None) -> Target:
-    """Return a stack of the user's own, or a lab's.
-
-    Args:
-        stack: Pulumi's stack name; a lab's is its own.
-        config_file: The stack file; None for the usual one.
-        lab: Name of the lab, if it is one.
-
-    Raises:
-        LabError: The lab does not run.
-        EngineError: There is no such stack file.
-    """
-    if lab is None:
-        file = config_file and config_file.absolute()  # the engine runs in the project's folder
-        work: Workspace = OwnWorkspace(folder=ROOT, stack=stack, endpoint=HETZNER, config_file=file)
-        return Target(work.stack_file, bare(stack), work, f"pulumi up --stack {stack}")
-    work = Workspace.of_lab(Lab.open(LABS / lab))
-    return Target(config_file or ROOT / "Pulumi.lab.yaml", work.stack, work, f"make up LAB={lab}")
 
 
 def let_in(target: Target, kind: Kind, name: str, entry: CommentedMap, *, into: Path, psk: bool) -> dict[Path, str]:

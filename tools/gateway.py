@@ -8,8 +8,9 @@ import typer
 from ruamel.yaml.comments import CommentedMap
 
 from tools.device_commands import ConfigFile, InLab, Into, Psk, Shields, StackName, add_common, console, refusing
-from tools.devices import find_target, let_in, write_files
+from tools.devices import let_in, write_files
 from tools.stack_edit import EditError
+from tools.target import find_target
 
 app = typer.Typer(no_args_is_help=True, help="Sites behind a machine of their own: let one in, or put it out.")
 

@@ -12,7 +12,8 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from tools.device_commands import ConfigFile, InLab, Into, Psk, Shields, StackName, add_common, console, refusing
-from tools.devices import find_target, let_in, write_files
+from tools.devices import let_in, write_files
+from tools.target import find_target
 
 app = typer.Typer(no_args_is_help=True, help="People's devices: let one in, or put it out.")
 

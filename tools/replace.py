@@ -11,20 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.client import Lab
 from plan import Host, Plan, StackError
 from plan.moves import find_moves
-from plan.standing import read_standing
 from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
-from tools.devices import Target, find_target
-from tools.lab import LABS
-from tools.plan import read_config, read_plan
 from tools.repair_account import Account, AccountError
 from tools.repair_model import Found
 from tools.repair_stack import HETZNER
 from tools.stack_edit import EditError, edit, section
 from tools.stock import Stock, StockError
-from tools.workspace import ROOT
+from tools.target import Target, find_target
 
 HostName = Annotated[str, typer.Argument(metavar="HOST", help="In the stack file.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
@@ -40,7 +35,7 @@ def replace(
         _require(target, host)
     console.print(f"{name}: a {host.server_type} with {host.image} is to be had in {host.location}")
     _agree(f"what is on the disk of {name} goes with its server", yes=yes)
-    _up(target, lab, "--replace", f"**::{_resource(host)}-server")
+    _up(target, "--replace", f"**::{_resource(host)}-server")
     console.print(f"{name}: has a new server")
 
 
@@ -63,16 +58,16 @@ def resize(
     _agree(f"{name} is off for a moment, and its disk can't become smaller again", yes=yes)
     with _refusing():
         edit(target.file, stack=target.stack, change=_with_type(host, server_type))
-    _up(target, lab)
+    _up(target)
     with _refusing():
         account = Account(host.account, token=_token(target, host), endpoint=_endpoint(target))
         server = _server(account, target, host)
         if server.off:
             account.power_on(server)
     console.print(f"{name}: is a {server_type}, and on")
-    if read_standing(target.work.outputs().get("standing")).hosts[name].delivery:
+    if target.standing().hosts[name].delivery:
         # The command that waits for a birth dials it anew, by its pinned key: an origin through its tunnel.
-        _up(target, lab, "--replace", f"**::farshore-delivery-{host.account}.{host.name}-wait")
+        _up(target, "--replace", f"**::farshore-delivery-{host.account}.{host.name}-wait")
         console.print(f"{name}: answers over SSH")
     else:
         console.print(f"{name}: delivery does not reach it; see that its domains answer")
@@ -89,12 +84,8 @@ def _plan(target: Target) -> Plan:
         EditError: There is no such file.
         StackError: It has faults, or would have a host move.
     """
-    try:
-        text = target.file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise EditError(f"{target.file}: {error.strerror}, allowed: a stack file; name another") from error
-    plan = read_plan(read_config(text), text, stack=target.stack, folder=ROOT)
-    if moves := tuple(find_moves(plan, read_standing(target.work.outputs().get("standing")))):
+    plan = target.plan()
+    if moves := tuple(find_moves(plan, target.standing())):
         raise StackError(moves)
     return plan
 
@@ -154,15 +145,13 @@ def _agree(what: str, *, yes: bool) -> None:
         raise typer.Exit(1)
 
 
-def _up(target: Target, lab: str | None, *flags: str) -> None:
-    """Deploy before the user's eyes; a lab has a copy of the stack file, which follows.
+def _up(target: Target, *flags: str) -> None:
+    """Deploy before the user's eyes.
 
     Raises:
         typer.Exit: It failed, and has said why.
     """
-    if lab is not None:
-        with _refusing():
-            target.work.prepare(target.file, Lab.open(LABS / lab).tokens)
-    code = target.work.show("up", "--yes", "--skip-preview", "--suppress-outputs", *flags)
+    with _refusing():
+        code = target.deploy(*flags)
     if code:
         raise typer.Exit(code)

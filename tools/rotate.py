@@ -1,20 +1,14 @@
 """`farshore rotate`: new keys for every tunnel of a deployment that runs, without a lost request."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Annotated, Final
 
 import typer
 
-from lab.client import Lab
 from plan import Host, Plan
-from plan.standing import Standing, read_standing
 from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
-from tools.devices import Target, find_target
-from tools.lab import LABS
-from tools.plan import read_config, read_plan
 from tools.repair_state import StateError
 from tools.rotation import (
     Keys,
@@ -30,8 +24,9 @@ from tools.rotation import (
 )
 from tools.rotation_history import find_copies
 from tools.rotation_hosts import Doors, open_doors
-from tools.stack_edit import EditError, edit
-from tools.workspace import ROOT, EngineError
+from tools.stack_edit import edit
+from tools.target import Target, find_target
+from tools.workspace import EngineError
 
 PROVE_WITHIN_S: Final = 60.0
 AGAIN_S: Final = 1.0
@@ -59,7 +54,7 @@ def rotate(
 ) -> None:
     """Give every tunnel new keys while all runs: plan, stage, prove, switch, drain, prune; run again, it goes on."""
     with refusing(RotationError, StateError):
-        rotation = _Rotation(find_target(stack, config_file, lab), lab, leave_devices=leave_devices)
+        rotation = _Rotation(find_target(stack, config_file, lab), leave_devices=leave_devices)
         if back:
             rotation.back()
         else:
@@ -69,13 +64,13 @@ def rotate(
 class _Rotation:
     """One run of the command: what it knows is the stack file and the stack's outputs, and nothing else."""
 
-    def __init__(self, target: Target, lab: str | None, *, leave_devices: bool) -> None:
-        self._target, self._lab, self._leave_devices = target, lab, leave_devices
+    def __init__(self, target: Target, *, leave_devices: bool) -> None:
+        self._target, self._leave_devices = target, leave_devices
         self._proven = 0
 
     def forward(self, steps: int) -> None:
         """Go on from wherever the deployment stands."""
-        plan, standing = self._plan(), self._standing()
+        plan, standing = self._target.plan(), self._target.standing()
         check_reach(plan, standing)
         _say(f"{self._target.file.name}: {Keys.of(plan)}")
         if behind := lagging(plan, standing):
@@ -93,8 +88,8 @@ class _Rotation:
 
     def back(self) -> None:
         """Take one step back."""
-        plan = self._plan()
-        check_reach(plan, self._standing())
+        plan = self._target.plan()
+        check_reach(plan, self._target.standing())
         before = Keys.of(plan)
         after = step_back(before)
         _say(f"back: from {before} to {after}", bold=True)
@@ -104,7 +99,7 @@ class _Rotation:
 
     def _step(self) -> bool:
         """Take one step, and tell whether it was the last one."""
-        plan = self._plan()
+        plan = self._target.plan()
         step, keys = next_step(Keys.of(plan))
         # Before anything new comes, all that stands has to be there: a host that is off would stop it halfway.
         if self._proven != plan.generations[-1]:
@@ -120,17 +115,6 @@ class _Rotation:
             self._finish(plan)
         return step == "prune"
 
-    def _plan(self) -> Plan:
-        try:
-            text = self._target.file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            said = f"{self._target.file}: {type(error).__name__}, allowed: a stack file; name another"
-            raise EditError(said) from error
-        return read_plan(read_config(text), text, stack=self._target.stack, folder=ROOT)
-
-    def _standing(self) -> Standing:
-        return read_standing(self._target.work.outputs().get("standing"))
-
     def _edit(self, keys: Keys) -> Plan:
         plan = edit(self._target.file, stack=self._target.stack, change=partial(write_keys, keys=keys))
         _say(f"  {self._target.file.name}: {keys}")
@@ -142,10 +126,7 @@ class _Rotation:
         Raises:
             EngineError: It failed; its own words stand above.
         """
-        work = self._target.work
-        if self._lab is not None:
-            work.prepare(self._target.file, Lab.open(LABS / self._lab).tokens)
-        if work.show("up", "--yes", "--skip-preview", "--suppress-outputs"):
+        if self._target.deploy():
             again = "the same command goes on, with --back it goes back"
             raise EngineError(f"up: failed as said above, allowed: every host done; its cause mended, {again}")
 
@@ -217,10 +198,8 @@ class _Rotation:
             _say(f"  copies of former states may have them, encrypted: {copies.where}")
         _say("  what a server was born with stays in its user data, at the provider and in the state, while it lives")
 
-    @contextmanager
-    def _doors(self, plan: Plan) -> Iterator[Doors]:
-        with open_doors(self._target.work, plan, self._target.work.outputs()) as doors:
-            yield doors
+    def _doors(self, plan: Plan) -> AbstractContextManager[Doors]:
+        return open_doors(self._target.work, plan, self._target.work.outputs())
 
 
 def _say(line: str, *, bold: bool = False) -> None:

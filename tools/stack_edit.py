@@ -27,6 +27,18 @@ class EditError(Exception):
     """A stack file can't be edited; the text says why."""
 
 
+def read_stack_file(path: Path) -> str:
+    """Return a stack file's text.
+
+    Raises:
+        EditError: It can't be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EditError(f"{path}: {error.__class__.__name__}, allowed: a stack file; name another") from error
+
+
 def edit(path: Path, *, stack: str, change: Callable[[CommentedMap], None]) -> Plan:
     """Change a stack file's `config` in place, at once and only if the result is sound; return its plan.
 
@@ -39,10 +51,7 @@ def edit(path: Path, *, stack: str, change: Callable[[CommentedMap], None]) -> P
         EditError: The file can't be read or written, or is no stack file.
         StackError: The result has faults; the file is as it was.
     """
-    try:
-        before = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EditError(f"{path}: {error.__class__.__name__}, allowed: a stack file; name another") from error
+    before = read_stack_file(path)
     yaml = _yaml()
     try:
         whole: Any = yaml.load(before)

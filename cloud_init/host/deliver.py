@@ -107,8 +107,7 @@ def working(deadline: Deadline) -> set[tuple[str, str]]:
 
 def answering(deadline: Deadline) -> set[Domain]:
     """Return the domains that have an answer from their origins; those that there is no time for count as none."""
-    text = read_disk([DOMAINS]).get(DOMAINS, (0, ""))[1]
-    return {domain for domain in domains_of(text) if not ask_domain(domain, deadline)}
+    return {domain for domain in domains_of(read_disk([DOMAINS])) if not ask_domain(domain, deadline)}
 
 
 def broken(worked: set[tuple[str, str]], answered: set[Domain], deadline: Deadline) -> list[str]:
@@ -122,7 +121,7 @@ def broken(worked: set[tuple[str, str]], answered: set[Domain], deadline: Deadli
         if (interface.name, peer.public_key) in worked and is_expected(peer, "")
         for address in inner_addresses(peer)
     ]
-    kept = [domain for domain in domains_of(files.get(DOMAINS, (0, ""))[1]) if domain in answered]
+    kept = [domain for domain in domains_of(files) if domain in answered]
     found += prove_domains(kept, deadline)
     found += [*_prove_units(record.get("units", []), deadline), *_prove_table(deadline)]
     return [f"{what}: {fault}" for what, fault in found if fault]

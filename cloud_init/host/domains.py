@@ -7,6 +7,8 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloud_init.host.places import DOMAINS
+
 if TYPE_CHECKING:
     from cloud_init.host.commands import Deadline
 
@@ -29,9 +31,9 @@ class Domain:
     tls: bool
 
 
-def domains_of(text: str) -> list[Domain]:
-    """Return the domains of a list, one a line: `http` or `tls`, and the name."""
-    words = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+def domains_of(files: dict[str, tuple[int, str]]) -> list[Domain]:
+    """Return the domains that a host's files list, one a line: `http` or `tls`, and the name."""
+    words = [line.split() for line in files.get(DOMAINS, (0, ""))[1].splitlines()]
     return [Domain(name, way == "tls") for way, name in words]
 
 

@@ -12,7 +12,7 @@ from cloud_init.host.echo import echoes
 from cloud_init.host.interface import Interface, Peer, interfaces_of
 from cloud_init.host.journal import paths_of, read_disk, read_record
 from cloud_init.host.live import LiveInterface, read_interfaces, read_units
-from cloud_init.host.places import DOMAINS, MARKER, NAMED_ENDPOINTS
+from cloud_init.host.places import MARKER, NAMED_ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def prove() -> int:
         *_prove_tunnels(files, deadline),
         *_prove_units(record.get("units", []), deadline),
         *_prove_table(deadline),
-        *prove_domains(domains_of(files.get(DOMAINS, (0, ""))[1]), deadline),
+        *prove_domains(domains_of(files), deadline),
     ):
         print(f"{'FAILS' if fault else 'ok   '} {what}" + (f": {fault}" if fault else ""))
         failed += bool(fault)

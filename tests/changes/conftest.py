@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.changes.standing import laden_file, stand
+from tests.changes.standing import laden_file
+from tests.delivery.standing import stand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

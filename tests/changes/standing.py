@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from tests.delivery.standing import Live
-from tests.first_light.deployed import ROOT, farshore
-from tests.labs import lab_name
+from tests.first_light.deployed import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SETUP: Final = "tests/changes/page.cloud-config.yaml"
@@ -35,17 +32,6 @@ def laden_file(folder: Path, **more: Any) -> Path:
     path = folder / "Pulumi.laden.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path
-
-
-def stand(letters: str, path: Path) -> Iterator[Live]:
-    """Deploy a stack file in a lab of its own, and take it down afterwards."""
-    name = lab_name(letters)
-    found = Live(name, "", path)
-    try:
-        found.changed()
-        yield found
-    finally:
-        farshore("lab", "down", "--name", name)
 
 
 def asked(said: str) -> set[str]:

@@ -16,7 +16,8 @@ import pytest
 from lab.client import until
 from lab.faults.model import Outage
 from tests.changes.load import visited
-from tests.changes.standing import SETUP, asked, laden_file, stand
+from tests.changes.standing import SETUP, asked, laden_file
+from tests.delivery.standing import stand
 from tests.first_light.deployed import PAGE, farshore
 
 if TYPE_CHECKING:

@@ -6,23 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.delivery.standing import Live
-from tests.first_light.deployed import ROOT, farshore
-from tests.labs import lab_name
+from tests.delivery.standing import stand
+from tests.first_light.deployed import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.delivery.standing import Live
 
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One shield, one origin, and a stack file that may be changed."""
-    name, path = lab_name("dl"), tmp_path_factory.mktemp("delivery") / "Pulumi.live.yaml"
+    path = tmp_path_factory.mktemp("delivery") / "Pulumi.live.yaml"
     path.write_text((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    found = Live(name, "", path)
-    try:
-        done = found.up()
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield found
-    finally:
-        farshore("lab", "down", "--name", name)
+    yield from stand("dl", path)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lab.client import until
-from tests.first_light.deployed import FARSHORE, ROOT, UP_WITHIN_S, Deployed
+from tests.first_light.deployed import FARSHORE, ROOT, UP_WITHIN_S, Deployed, farshore
+from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +161,22 @@ class Live(Deployed):
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(_plain(resource["outputs"]["output"])["private"])
         return path
+
+
+def stand(letters: str, path: Path) -> Iterator[Live]:
+    """Deploy a stack file in a lab of its own, and take it down afterwards.
+
+    Args:
+        letters: Of the lab's name.
+        path: The stack file, which may be changed meanwhile.
+    """
+    name = lab_name(letters)
+    found = Live(name, "", path)
+    try:
+        found.changed()
+        yield found
+    finally:
+        farshore("lab", "down", "--name", name)
 
 
 def _plain(value: Any) -> Any:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.delivery.standing import Live
-from tests.first_light.deployed import ROOT, farshore
-from tests.labs import lab_name
+from tests.delivery.standing import stand
+from tests.first_light.deployed import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.delivery.standing import Live
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 MANY = range(10, 250)
@@ -29,20 +30,14 @@ def noise(number: int) -> str:
 @pytest.fixture
 def crowded(tmp_path: Path) -> Iterator[Live]:
     """The lab's pair, with 240 operators at its shield."""
-    name, path = lab_name("dc"), tmp_path / "Pulumi.crowded.yaml"
+    path = tmp_path / "Pulumi.crowded.yaml"
     document = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))
     document["config"]["farshore:operators"] = {
         f"o{number}": {"slot": number, "public_key": noise(number), "description": noise(-number) * 3}
         for number in MANY
     }
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    found = Live(name, "", path)
-    try:
-        done = found.up()
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield found
-    finally:
-        farshore("lab", "down", "--name", name)
+    yield from stand("dc", path)
 
 
 def test_it_is_born_alone_and_told_the_rest(crowded: Live) -> None:

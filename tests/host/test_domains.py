@@ -20,6 +20,7 @@ from cloud_init.bundle import render_domains
 from cloud_init.host import domains
 from cloud_init.host.commands import Deadline
 from cloud_init.host.domains import Domain, ask_domain, domains_of
+from cloud_init.host.places import DOMAINS
 from tests.stacks import planned
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_shields_list_is_read_as_it_is_written() -> None:
     """Each domain of the stack file with the way in which it is asked; a shield without any has an empty list."""
     (shield,) = planned().shields
-    assert domains_of(render_domains(shield.sites)) == [SEALED, PLAIN]
-    assert domains_of(render_domains(())) == []
+    assert domains_of({DOMAINS: (0o644, render_domains(shield.sites))}) == [SEALED, PLAIN]
+    assert domains_of({DOMAINS: (0o644, render_domains(()))}) == []
 
 
 @pytest.mark.lab
