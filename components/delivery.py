@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import pulumi_command as command
 
 USER: Final = "root"
-# The wait between tries grows to 5 s: 60 of them are 261 s where each is refused at once, ten minutes where nobody
+# The wait between tries grows to 5 s: 100 of them are 461 s where each is refused at once, 16 min where nobody
 # answers; 10 are 11 s, or two and a half minutes (pulumi-command 1.2.1).
-BIRTH_DIALS: Final = 60
+BIRTH_DIALS: Final = 100
 BIRTH_DIAL_WITHIN_S: Final = 5
 DIALS: Final = 10
 DIAL_WITHIN_S: Final = 15

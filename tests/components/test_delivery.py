@@ -126,7 +126,7 @@ def test_a_host_is_dialled_by_its_own_key_and_believed_by_the_one_that_was_born_
     assert asked[ORIGIN, "apply"]["host"] == "10.0.0.2"
     shield = asked[SHIELD, "apply"]
     assert shield["host"] != "10.0.0.2"
-    for role, dials in (("wait", {"dialErrorLimit": 60, "perDialTimeout": 5}), ("apply", {}), ("confirm", {})):
+    for role, dials in (("wait", {"dialErrorLimit": 100, "perDialTimeout": 5}), ("apply", {}), ("confirm", {})):
         assert asked[ORIGIN, role]["proxy"] == shield | dials
 
 
@@ -138,7 +138,7 @@ def test_a_birth_is_waited_for_and_a_host_that_runs_is_not() -> None:
             role: unwrap(recorder.asked[COMMAND, f"{host}-{role}"]["connection"])["dialErrorLimit"]
             for role in ("wait", "apply", "confirm")
         }
-        assert dials == {"wait": 60, "apply": 10, "confirm": 10}
+        assert dials == {"wait": 100, "apply": 10, "confirm": 10}
 
 
 def test_an_origin_is_waited_for_once_its_shield_has_been_told() -> None:
