@@ -77,19 +77,27 @@ def join_modules(sources: dict[str, str]) -> str:
 
 
 def _unannotated(source: str) -> str:
-    """Return a source without the annotations of its functions, which nothing reads at run time."""
+    """Return a source without its annotations, which nothing reads at run time; a class's fields keep a mark of one.
+
+    dataclasses(3) asks whether a field has one, and not what it says.
+    """
     lines = source.splitlines()
-    places = []
-    for node in ast.walk(ast.parse(source)):
+    places: list[tuple[int, int, ast.expr, str]] = []
+    tree = ast.parse(source)
+    fields = {id(node) for one in ast.walk(tree) if isinstance(one, ast.ClassDef) for node in one.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and (node.value or id(node) in fields):
+            mark = ":0" if id(node) in fields else ""
+            places.append((node.lineno, node.target.end_col_offset or 0, node.annotation, mark))
         if isinstance(node, ast.arg) and node.annotation:
-            places.append((node.lineno, node.col_offset + len(node.arg), node.annotation))
+            places.append((node.lineno, node.col_offset + len(node.arg), node.annotation, ""))
         if isinstance(node, ast.FunctionDef) and node.returns:
             arrow = lines[node.returns.lineno - 1].rindex("->", 0, node.returns.col_offset)
-            places.append((node.returns.lineno, arrow - 1, node.returns))
-    for row, start, until in sorted(places, key=lambda place: place[:2], reverse=True):
+            places.append((node.returns.lineno, arrow - 1, node.returns, ""))
+    for row, start, until, mark in sorted(places, key=lambda place: place[:2], reverse=True):
         if until.end_lineno != row or not lines[row - 1].isascii():
             raise JoinError(f"an annotation of two lines, or beside a letter that is not ASCII: {lines[row - 1]}")
-        lines[row - 1] = lines[row - 1][:start] + lines[row - 1][until.end_col_offset :]
+        lines[row - 1] = lines[row - 1][:start] + mark + lines[row - 1][until.end_col_offset :]
     return "\n".join(lines) + "\n"
 
 

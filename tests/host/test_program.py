@@ -5,11 +5,18 @@ from __future__ import annotations
 import ast
 import builtins
 import gzip
+import importlib.util
 import symtable
+import sys
+from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
 from cloud_init.program import MODULES, SEED, JoinError, join_modules, render_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BOTH = pytest.mark.parametrize("modules", [MODULES, SEED], ids=["whole", "seed"])
 
@@ -83,6 +90,26 @@ def first(one: Sequence[str], *more: Any, two: str = "-> x") -> dict[str, Any]:
         '  return {"a": f"""{os.name}  {{x}}"""}\n'
         " return {}\n"
     )
+
+
+def test_annotations_go_and_a_field_keeps_a_mark_of_one(tmp_path: Path) -> None:
+    """A dataclass is told its fields by there being an annotation; nobody reads what it says."""
+    source = (
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass A:\n    x: dict[str, int]\n    y: str = 'b: c'\n"
+        "def f() -> None:\n    z: list[A] = [A({}, 'd')]\n    return z\n"
+    )
+    joined = join_modules({"a": source})
+    assert "class A:\n x:0\n y:0 = 'b: c'\ndef f():\n z = [A({}, 'd')]\n return z\n" in joined
+    path = tmp_path / "joined.py"
+    path.write_text(joined, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("joined", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with patch.dict(sys.modules, {"joined": module}):
+        spec.loader.exec_module(module)
+    assert module.f() == [module.A({}, "d")]
+    assert module.A({}).y == "b: c"
 
 
 def test_a_name_of_two_modules_is_refused() -> None:
