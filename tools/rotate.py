@@ -24,6 +24,7 @@ from tools.rotation import (
 )
 from tools.rotation_history import find_copies
 from tools.rotation_hosts import Doors, open_doors
+from tools.rotation_token import read_token, rotate_token
 from tools.stack_edit import edit
 from tools.target import Target, find_target
 from tools.workspace import EngineError
@@ -51,10 +52,20 @@ def rotate(
     leave_devices: Annotated[
         bool, typer.Option("--leave-devices", help="Let the old keys go although devices still dial them.")
     ] = False,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ACCOUNT", help="Its API token instead: the new one is asked for, or comes on standard input."
+        ),
+    ] = None,
 ) -> None:
     """Give every tunnel new keys while all runs: plan, stage, prove, switch, drain, prune; run again, it goes on."""
     with refusing(RotationError, StateError):
-        rotation = _Rotation(find_target(stack, config_file, lab), leave_devices=leave_devices)
+        target = find_target(stack, config_file, lab)
+        if token is not None:
+            rotate_token(target, token, read_token(token), _say)
+            return
+        rotation = _Rotation(target, leave_devices=leave_devices)
         if back:
             rotation.back()
         else:

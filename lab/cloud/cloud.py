@@ -10,7 +10,7 @@ import math
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -57,6 +57,9 @@ def _holder(tokens: Mapping[str, Sequence[str]], token: str) -> str | None:
             if hmac.compare_digest(known.encode(), token.encode()):
                 found = name
     return found
+
+
+TOKEN_CHARACTERS: Final = 64
 
 
 class Cloud:
@@ -135,6 +138,24 @@ class Cloud:
         if method != "GET":
             self._tell()
         return replace(reply, headers={**reply.headers, **self._rate(limits), **self._correlation()})
+
+    def issue_token(self, account: str) -> str:
+        """Return one more token that opens a project, as its owner makes at the provider's page.
+
+        Raises:
+            KeyError: There is no such project.
+        """
+        token = secrets.token_hex(TOKEN_CHARACTERS // 2)
+        self.accounts[account] = (*self.accounts[account], token)
+        return token
+
+    def revoke_tokens(self, account: str) -> None:
+        """Have the newest of a project's tokens alone open it.
+
+        Raises:
+            KeyError: There is no such project.
+        """
+        self.accounts[account] = self.accounts[account][-1:]
 
     def account_of(self, token: str) -> str | None:
         """Return the project that a token opens, be it for reading only, or None."""

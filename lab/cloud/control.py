@@ -75,7 +75,22 @@ def control_routes(cloud: Cloud, faults: Faults, token: str, count: Callable[[],
         faults.clear()
         return Response(status_code=204)
 
+    async def issue(request: Request) -> Response:
+        account = request.path_params["account"]
+        if account not in cloud.accounts:
+            return JSONResponse({"error": f"account: {account!r}, allowed: {', '.join(cloud.accounts)}; name one"}, 404)
+        return JSONResponse({"token": cloud.issue_token(account)}, status_code=201)
+
+    async def revoke(request: Request) -> Response:
+        account = request.path_params["account"]
+        if account not in cloud.accounts:
+            return JSONResponse({"error": f"account: {account!r}, allowed: {', '.join(cloud.accounts)}; name one"}, 404)
+        cloud.revoke_tokens(account)
+        return Response(status_code=204)
+
     return [
+        guarded_route("/lab/tokens/{account}", "POST", issue, token),
+        guarded_route("/lab/tokens/{account}", "DELETE", revoke, token),
         guarded_route("/lab/objects", "GET", objects, token),
         guarded_route("/lab/unmodelled", "GET", unmodelled, token),
         guarded_route("/lab/requests/count", "GET", requests, token),
