@@ -45,6 +45,18 @@ from cloud_init.systemd import (
     WATCH,
     render_sysctl,
 )
+from cloud_init.volume import (
+    DATA_KEY_PATH,
+    DATA_PATH,
+    DATA_PROGRAM_PATH,
+    DATA_UNIT,
+    OPEN,
+    PACKAGE,
+    mount_unit,
+    render_data,
+    render_data_program,
+    render_mount,
+)
 from cloud_init.wireguard import config_path, preshared_key_path, private_key_path, render_wireguard
 
 if TYPE_CHECKING:
@@ -52,6 +64,7 @@ if TYPE_CHECKING:
 
     from cloud_init.material import Material
     from plan.model import Host, Site
+    from plan.model.data import Data
 
 
 IDENTITY_PATH: Final = "/etc/farshore/host"
@@ -100,6 +113,10 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         File(f"/etc/systemd/system/{LEFTOVERS_UNIT}", "0644", LEFTOVERS),
     ]
     packages, units = ["nftables", "wireguard-tools"], [FIREWALL_UNIT]
+    if host.data:
+        files += _data_files(host.data, material)
+        packages += [PACKAGE] if host.data.encrypted else []
+        units += [DATA_UNIT, mount_unit(host.data)]
     if users := user_lines(host.firewall):
         files += [
             File(USERS_PATH, "0644", users),
@@ -156,6 +173,17 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         units=tuple(units),
         masked=host.masked_units,
     )
+
+
+def _data_files(data: Data, material: Material) -> list[File]:
+    """Return what a data volume needs; its key without a newline, so that a person could type it as well."""
+    files = [
+        File(DATA_PATH, "0644", render_data(data, material)),
+        File(DATA_PROGRAM_PATH, "0755", render_data_program()),
+        File(f"/etc/systemd/system/{DATA_UNIT}", "0644", OPEN),
+        File(f"/etc/systemd/system/{mount_unit(data)}", "0644", render_mount(data, material)),
+    ]
+    return files + ([File(DATA_KEY_PATH, "0600", material.text(data.key), secret=True)] if data.key else [])
 
 
 def render_identity(host: Host) -> str:

@@ -68,6 +68,8 @@ def _stand_in(ref: Ref) -> str:
         return f"192.0.2.{1 + len(ref.of)}"
     if ref.kind == "ipv6":
         return "2001:db8::"
+    if ref.kind == "volume":
+        return f"{10**8 + len(ref.of)}"
     noise = base64.b64encode(hashlib.sha512(str(ref).encode()).digest()).decode()
     if ref.kind == "ssh-private":
         body = "\n".join(f"{noise[:70]}" for _ in range(7))

@@ -37,7 +37,7 @@ class JoinError(Exception):
     """Two modules give one name two meanings, or import what the joined file can't have."""
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def render_program(modules: tuple[str, ...] = MODULES) -> str:
     """Return the program, or its seed.
 

@@ -21,7 +21,7 @@ from cloud_init.nftables import BIRTH
 from cloud_init.program import PROGRAM_PATH, SEED, render_program
 from cloud_init.sshd import OWN_KEY_PATH
 from cloud_init.systemd import LEFTOVERS_UNIT
-from plan.faults import Fault, StackError
+from plan.faults import Fault, StackError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +36,8 @@ BORN: Final = "/var/lib/farshore/born"
 OURS: Final = (
     "disable_root", "ssh_authorized_keys", "ssh_deletekeys", "ssh_genkeytypes", "ssh_keys", "ssh_pwauth",
 )  # fmt: skip
+# What comes after it would set the host up in a place that is not its volume.
+_HALT: Final = f"test -e {BORN} || exit 1"
 # gzip(1)'s header with nothing in it that depends on the machine: no time, unknown operating system (RFC 1952).
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 
@@ -137,7 +139,7 @@ def render_cloud_config(host: Host, material: Material, *, seed: bool = False) -
         "bootcmd": [["cloud-init-per", "once", "farshore-closed", "sh", "-c", _closing_script(bundle)]],
         "disable_root": False,
         "packages": list(bundle.packages),
-        "runcmd": [["sh", "-c", _birth_script(bundle)]],
+        "runcmd": [["sh", "-c", _birth_script(bundle)], *([_HALT] if host.data else [])],
         "ssh_deletekeys": True,
         "ssh_keys": {
             "ecdsa_private": material.values[f"ssh-private:{host.name}"],
@@ -156,7 +158,8 @@ def render_cloud_config(host: Host, material: Material, *, seed: bool = False) -
 def render_birth(host: Host) -> str:
     """Return what a host takes at its birth alone, and delivery changes nothing of: packages, and its own setup."""
     bundle = render_bundle(host, placeholder(host))
-    return yaml.safe_dump({"packages": list(bundle.packages), "setup": host.setup}, sort_keys=True)
+    data = {"data": True} if host.data else {}
+    return yaml.safe_dump({"packages": list(bundle.packages), "setup": host.setup, **data}, sort_keys=True)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -188,12 +191,23 @@ def _merged(host: Host, own: dict[str, Any]) -> dict[str, Any]:
         for key, value in theirs.items()
         if key in own and key not in OURS and not isinstance(value, list)
     ]
+    faults += _hidden(host, theirs)
     if faults:
         raise RenderError(faults)
     joined = dict(own)
     for key, value in theirs.items():
         joined[key] = own.get(key, []) + value if key in own else value
     return joined
+
+
+def _hidden(host: Host, theirs: dict[str, Any]) -> Iterator[Fault]:
+    """Yield files of a setup that its data volume would hide: it is mounted after they are written."""
+    written = theirs.get("write_files")
+    for file in written if host.data and isinstance(written, list) else ():
+        path = str(file.get("path", "")) if isinstance(file, dict) else ""
+        if host.data and f"{path}/".startswith(f"{host.data.mount}/"):
+            remedy = "its volume is mounted there later: write it somewhere else, and copy it by `runcmd`"
+            yield Fault(f"{host.key}.setup.write_files", shown(path), f"a path outside {host.data.mount}", remedy)
 
 
 def _closing_script(bundle: Bundle) -> str:

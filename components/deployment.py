@@ -16,6 +16,7 @@ from components.rollout import Rollout
 from components.shield import Shield
 from plan.changes import tell_changes
 from plan.cost import tell_cost
+from plan.data import judge_data, tell_erasure
 from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
 from plan.model.refs import Ref
@@ -68,7 +69,7 @@ class Deployment(pulumi.ComponentResource):
                 Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
             )
         self._standing = standing or Standing()
-        if moves := tuple(find_moves(plan, self._standing)):
+        if moves := (*find_moves(plan, self._standing), *judge_data(plan, self._standing)):
             raise StackError(moves)
         if step := tuple(judge_step(plan, self._standing)):
             raise StackError(step)
@@ -110,18 +111,24 @@ class Deployment(pulumi.ComponentResource):
                 machines=self._machines,
                 keys=self._keys,
                 resolve=self._resolve,
+                told=self._standing.hosts,
                 steps=rollout,
                 opts=own,
             ).confirmed
         self.exports = self._make_exports()
         self.register_outputs(self.exports)
         if pulumi.runtime.is_dry_run():  # a lab, which is made without a preview, costs nothing
-            pulumi.log.info(tell_cost(plan), self)
+            for line in (*tell_erasure(plan), tell_cost(plan)):
+                pulumi.log.info(line, self)
 
     def _resolve(self, ref: Ref) -> pulumi.Output[str]:
         """Return what a reference of the plan stands for."""
         if ref.kind in {"ipv4", "ipv6"}:
             return self._machines[ref.of].address(ref.kind)
+        if ref.kind in {"volume", "data-key"}:
+            volume = self._machines[ref.of].volume
+            assert volume is not None, f"{ref}: its host has no volume"
+            return volume.number if ref.kind == "volume" else volume.key
         return self._keys.output(ref)
 
     def _make_exports(self) -> dict[str, Any]:

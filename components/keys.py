@@ -44,6 +44,11 @@ def preshared_key() -> dict[str, str]:
     return {"private": base64.b64encode(secrets.token_bytes(32)).decode()}
 
 
+def data_key() -> dict[str, str]:
+    """Return a new key for a data volume: 32 random bytes in base64, on one line."""
+    return {"private": base64.b64encode(secrets.token_bytes(32)).decode()}
+
+
 def ssh_key() -> dict[str, str]:
     """Return a new ed25519 key in OpenSSH's form; the private half ends with a newline, the public has no comment."""
     return _in_openssh_form(Ed25519PrivateKey.generate())
@@ -112,13 +117,28 @@ class Keys(pulumi.ComponentResource):
         return self._delivery_private[public]
 
     def _stash(self, name: str, make: Callable[[], dict[str, str]]) -> pulumi.Stash:
-        return pulumi.Stash(
-            name,
-            input=pulumi.Output.secret(make()),
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                ignore_changes=["input"],
-                replacement_trigger=EPOCH,
-                additional_secret_outputs=["input", "output"],
-            ),
-        )
+        return stash(name, make, parent=self)
+
+
+def stash(
+    name: str, make: Callable[[], dict[str, str]], *, parent: pulumi.Resource, protect: bool = False
+) -> pulumi.Stash:
+    """Keep a key that was made at the first run.
+
+    Args:
+        name: Pulumi's.
+        make: Returns a new one.
+        parent: Whose it is.
+        protect: It outlives every destroy.
+    """
+    return pulumi.Stash(
+        name,
+        input=pulumi.Output.secret(make()),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            protect=protect,
+            ignore_changes=["input"],
+            replacement_trigger=EPOCH,
+            additional_secret_outputs=["input", "output"],
+        ),
+    )

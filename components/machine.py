@@ -9,6 +9,7 @@ import pulumi
 import pulumi_hcloud as hcloud
 
 from cloud_init import Material, render_user_data
+from components.volume import Volume
 from plan.model.refs import Ref
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Machine(pulumi.ComponentResource):
             Pulumi tells of a resource that failed.
         host: The plan's.
         provider: Of the host's account.
-        keep_addresses: Protect the public addresses.
+        keep_addresses: Protect the public addresses, and the data volume.
     """
 
     def __init__(
@@ -53,6 +54,9 @@ class Machine(pulumi.ComponentResource):
         self._ips: dict[str, hcloud.PrimaryIp] = {
             family: self._primary_ip(family, protect=keep_addresses) for family in host.families
         }
+        self.volume = (
+            Volume(name, host=host, labels=labels, keep=keep_addresses, opts=self._options()) if host.data else None
+        )
 
     def address(self, family: str) -> pulumi.Output[str]:
         """Return the public `ipv4` address or the base of the `ipv6` network; secret for a hidden host."""
@@ -117,6 +121,8 @@ class Machine(pulumi.ComponentResource):
                 )
             ],
             user_data=user_data,
+            # What it has not yet written to its volume is written when it goes down.
+            shutdown_before_deletion=True if self.volume else None,
             opts=self._options(
                 delete_before_replace=True,
                 # Today's user data is for the next server, never a reason to replace this one.
@@ -124,6 +130,8 @@ class Machine(pulumi.ComponentResource):
                 additional_secret_outputs=["ipv4_address", "ipv6_address", "ipv6_network"] if host.hidden else None,
             ),
         )
+        if self.volume:
+            self.volume.attach(self.server)
         self.register_outputs({})
 
     def _primary_ip(self, family: str, *, protect: bool) -> hcloud.PrimaryIp:

@@ -9,6 +9,7 @@ import pulumi_command as command
 
 from cloud_init import Material, render_delivered
 from components.delivery import Delivery, Door
+from plan.data import as_it_runs
 from plan.model.refs import Ref
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from components.machine import Machine
     from plan import Host
     from plan.model.delivery import Step
+    from plan.standing import Told
 
 SEQUENCE: Final = 1  # what was told at birth is 0; a number that grew by itself would be a change each time
 
@@ -34,6 +36,7 @@ class Rollout(pulumi.ComponentResource):
         machines: By the names of their hosts.
         keys: Of the deployment.
         resolve: What each reference of the plan stands for.
+        told: What the last run left of hosts, by their names.
         steps: In the order of their turns.
     """
 
@@ -44,11 +47,12 @@ class Rollout(pulumi.ComponentResource):
         machines: Mapping[str, Machine],
         keys: Keys,
         resolve: Callable[[Ref], pulumi.Output[str]],
+        told: Mapping[str, Told],
         steps: Sequence[Step],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("farshore:components:Rollout", name, None, opts)
-        self._name, self._machines, self._keys, self._resolve = name, machines, keys, resolve
+        self._name, self._machines, self._keys, self._resolve, self._told = name, machines, keys, resolve, told
         own = pulumi.ResourceOptions(parent=self)
         self._commands = command.Provider(f"{name}-provider", opts=own)
         self._steps = {step.host: step for step in steps}
@@ -84,9 +88,14 @@ class Rollout(pulumi.ComponentResource):
 
     def _document(self, name: str) -> pulumi.Output[str]:
         """Return a host's bundle as JSON."""
-        host = self._machines[name].host
-        told = pulumi.Output.all(**{str(ref): self._resolve(ref) for ref in host.references()})
-        return told.apply(lambda values: render_delivered(host, Material(values), sequence=SEQUENCE))
+        machine, before = self._machines[name], self._told.get(name)
+        host = machine.host
+        told = {str(ref): self._resolve(ref) for ref in host.references()}
+        if host.data is None:
+            return pulumi.Output.all(**told).apply(lambda values: _rendered(host, values))
+        return pulumi.Output.all(server=machine.server.id, **told).apply(
+            lambda values: _rendered(as_it_runs(host, before, str(values["server"])), values)
+        )
 
     def _door(self, machine: Machine, inside: str | None) -> Door:
         """Return a host's door as it is born: inside the tunnel, or at its public address."""
@@ -97,3 +106,7 @@ class Rollout(pulumi.ComponentResource):
             private_key=self._keys.delivery_private_key(host.delivery_key),
             host_key=self._resolve(Ref("ssh-public", host.name)),
         )
+
+
+def _rendered(host: Host, values: Mapping[str, str]) -> str:
+    return render_delivered(host, Material(values), sequence=SEQUENCE)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from plan.addresses import ANYWHERE
+from plan.data import tell_data
 from plan.delivery import who_can_be_told
 from plan.faults import choices
 from plan.rotation import tell_step
@@ -72,6 +73,7 @@ def tell_changes(
         *_networks(plan, standing),
         *tell_step(plan, standing),
         *_sizes(plan, standing),
+        *tell_data(plan, standing),
         *(line for one in stale for line in _slot(one, domains)),
         *(line for one in stale for line in _moved(one, domains)),
         *(line for one in stale for line in _ports(one, domains)),

@@ -29,6 +29,8 @@ class Cost:
         servers_eur: Theirs together.
         ipv4s: How many public IPv4 addresses there are, also of servers without a price; IPv6 is free.
         ipv4s_eur: Theirs together.
+        volumes_gb: Gigabytes of all data volumes.
+        volumes_eur: Theirs together.
         unknown: Hosts whose server has no price in the table.
     """
 
@@ -36,12 +38,14 @@ class Cost:
     servers_eur: Decimal
     ipv4s: int
     ipv4s_eur: Decimal
+    volumes_gb: int
+    volumes_eur: Decimal
     unknown: tuple[Host, ...]
 
     @property
     def total_eur(self) -> Decimal:
         """Return all that is known."""
-        return self.servers_eur + self.ipv4s_eur
+        return self.servers_eur + self.ipv4s_eur + self.volumes_eur
 
 
 def find_cost(hosts: Sequence[Host], prices: PriceTable) -> Cost:
@@ -54,11 +58,14 @@ def find_cost(hosts: Sequence[Host], prices: PriceTable) -> Cost:
     known = [prices.servers_eur.get((host.server_type, host.location)) for host in hosts]
     told = [price for price in known if price is not None]
     ipv4s = sum("ipv4" in host.families for host in hosts)
+    volumes_gb = sum(host.data.size_gb for host in hosts if host.data)
     return Cost(
         servers=len(told),
         servers_eur=sum(told, Decimal(0)),
         ipv4s=ipv4s,
         ipv4s_eur=ipv4s * prices.ipv4_eur,
+        volumes_gb=volumes_gb,
+        volumes_eur=volumes_gb * prices.volume_gb_eur,
         unknown=tuple(host for host, price in zip(hosts, known, strict=True) if price is None),
     )
 
@@ -73,6 +80,8 @@ def tell_cost(plan: Plan) -> str:
     parts = [f"{_count(cost.servers, 'server')} {cost.servers_eur:.2f}"]
     if cost.ipv4s:
         parts.append(f"{_count(cost.ipv4s, 'IPv4 address', 'es')} {cost.ipv4s_eur:.2f}")
+    if cost.volumes_gb:
+        parts.append(f"{cost.volumes_gb} GB of volumes {cost.volumes_eur:.2f}")
     missing = f"; without {_names(cost.unknown)}, for which they have none" if cost.unknown else ""
     return f"about {cost.total_eur:.2f} EUR a month without VAT {whose}: {', '.join(parts)}{missing}"
 

@@ -15,6 +15,7 @@ from plan.devices import make_device
 from plan.interfaces import Tunnels
 from plan.jurisdiction import country_of, waived_pairs
 from plan.model import Host, Plan, Site
+from plan.model.data import make_data
 from plan.passages import find_passages
 from plan.stack.hosts import Origin, Shield
 from plan.tables import images
@@ -22,6 +23,7 @@ from plan.topology import Topology
 from plan.warnings import find_warnings
 
 if TYPE_CHECKING:
+    from plan.model.data import Data
     from plan.model.delivery import Way
     from plan.model.firewall import Firewall
     from plan.model.wireguard import Interface
@@ -107,6 +109,7 @@ class _Planner:
             interfaces=interfaces,
             firewall=firewall,
             setup=facts.setup,
+            data=make_data(name, facts.data) if facts.data else None,
             ssh=ssh,
             ssh_because=because,
             way=way,
@@ -124,6 +127,7 @@ class _Planner:
         way: Way | None,
         sites: tuple[Site, ...] = (),
         setup: str | None = None,
+        data: Data | None = None,
     ) -> Host:
         country = country_of(facts)
         assert country is not None, f"{name}: the loader lets no host through without a country"
@@ -162,4 +166,5 @@ class _Planner:
             masked_units=images()[facts.image].masked_units,
             generations=self.stack.generations,
             active=self.stack.active_generation,
+            data=data,
         )

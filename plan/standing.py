@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from plan.data import DataTold, data_after, data_told, read_data
 from plan.values import FIRST_GENERATION
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Told:
         active: The one by which it sends.
         location: Where it stands; empty for what a version wrote that did not say.
         server_type: Its size; the same.
+        data: Its volume, if it has one.
     """
 
     server: str
@@ -49,6 +51,7 @@ class Told:
     active: int = FIRST_GENERATION
     location: str
     server_type: str
+    data: DataTold | None = None
 
     def as_output(self) -> dict[str, Any]:
         """Return the same as a stack's outputs hold it, and `read_standing` reads it."""
@@ -66,6 +69,7 @@ class Told:
             "active": self.active,
             "location": self.location,
             "server_type": self.server_type,
+            **({"data": self.data.as_output()} if self.data else {}),
         }
 
 
@@ -107,6 +111,7 @@ def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
         active=plan.active,
         location=host.location,
         server_type=host.server_type,
+        data=data_told(host, kept=plan.addresses_kept),
     )
 
 
@@ -127,9 +132,10 @@ def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: boo
     """
     if before is None or before.server != server:
         return replace(now, server=server)
+    data = data_after(before.data, now.data, delivered=delivered)
     # Place and size are the provider's: whatever a run says of them holds once it is over.
-    ordered = replace(before, location=now.location, server_type=now.server_type)
-    known = replace(now, birth=before.birth) if delivered else ordered
+    ordered = replace(before, location=now.location, server_type=now.server_type, data=data)
+    known = replace(now, birth=before.birth, data=data) if delivered else ordered
     return replace(known, server=server)
 
 
@@ -167,6 +173,7 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             active=int(said.get("active", FIRST_GENERATION)),
             location=str(said.get("location", "")),
             server_type=str(said.get("server_type", "")),
+            data=read_data(said.get("data")),
         )
     except (KeyError, IndexError, TypeError, ValueError):
         return None

@@ -68,6 +68,20 @@ def cases() -> dict[str, Plan]:
         "break-glass": planned(
             changed(break_glass={"public_key": OPERATOR_KEY, "sources": ["192.0.2.0/24", "2001:db8:1::/48"]})
         ),
+        "data": planned(
+            changed(
+                origins__press__data={"size_gb": 20},
+                origins__press__setup="press.yaml",
+                origins__db={
+                    **press,
+                    "slot": 3,
+                    "services": {},
+                    "data": {"size_gb": 10, "mount": "/opt/db_1", "encrypted": False},
+                },
+                shields__falkenstein__ssh=["198.51.100.0/24"],
+            ),
+            {"press.yaml": "#cloud-config\nruncmd:\n  - [touch, /srv/there]\n"},
+        ),
         "debian-13": planned(changed(shields__falkenstein__image="debian-13", origins__press__image="debian-13")),
         "ubuntu-24.04": planned(
             changed(shields__falkenstein__image="ubuntu-24.04", origins__press__image="ubuntu-24.04")
@@ -108,6 +122,7 @@ def tree(plan: Plan) -> dict[str, bytes]:
     with (
         patch("cloud_init.bundle.render_program", _stand_in),
         patch("cloud_init.user_data.render_program", _stand_in),
+        patch("cloud_init.volume.render_program", _stand_in),
     ):
         return _tree(plan)
 

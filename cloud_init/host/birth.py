@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from cloud_init.host.durable import read_text
 from cloud_init.host.faults import Refused
+from cloud_init.host.places import DATA_REFUSED
 
 BORN = "/var/lib/farshore/born"
 BIRTH_OVER = "/run/cloud-init/result.json"
@@ -26,7 +28,8 @@ def await_birth(within_s: float) -> int:
         time.sleep(0.2)
     if not os.path.exists(BORN):
         said = "birth: not finished, allowed: finished"
-        raise Refused([f"{said}; see /var/log/cloud-init-output.log on this host, or replace its server"])
+        why = (read_text(DATA_REFUSED) or "").splitlines()
+        raise Refused([*why, f"{said}; see /var/log/cloud-init-output.log on this host, or replace its server"])
     with open(OWN_KEY, encoding="ascii") as file:
         print(*file.read().split()[:2])
     return 0

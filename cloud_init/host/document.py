@@ -22,7 +22,7 @@ INPUT_MAX_BYTES = 4 * 1024 * 1024
 _KEYS = {"schema", "stack", "host", "sequence", "files", "units", "masked", "revoked", "digest"}
 _FILE_KEYS = {"path", "mode", "content", "secret"}
 _MODE = re.compile(r"0[0-7]{3}")
-_UNIT = re.compile(r"[A-Za-z0-9@_][A-Za-z0-9@:_.\\-]*\.(service|timer|path|socket|target)")
+_UNIT = re.compile(r"[A-Za-z0-9@_][A-Za-z0-9@:_.\\-]*\.(service|timer|path|socket|target|mount)")
 _KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 

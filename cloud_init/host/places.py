@@ -31,6 +31,7 @@ UNITS = "/etc/systemd/system/"
 SYSCTLS = "/etc/sysctl.d/"
 SSHD_FOLDER = "/etc/ssh/sshd_config.d/"
 HAPROXY = "/etc/haproxy/haproxy.cfg"
+DATA_REFUSED = "/run/farshore-data-refused"
 
 _FOLDERS = (
     "/etc/farshore/", WIREGUARD, UNITS, SSHD_FOLDER, SYSCTLS, "/etc/haproxy/", "/usr/local/lib/farshore/",

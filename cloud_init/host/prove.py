@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from cloud_init.host.commands import Deadline, ask
 from cloud_init.host.domains import Domain, ask_domain, domains_of
-from cloud_init.host.durable import read_json
+from cloud_init.host.durable import read_json, read_text
 from cloud_init.host.echo import echoes
 from cloud_init.host.interface import Interface, Peer, interfaces_of
 from cloud_init.host.journal import paths_of, read_disk, read_record
 from cloud_init.host.live import LiveInterface, read_interfaces, read_units
-from cloud_init.host.places import MARKER, NAMED_ENDPOINTS
+from cloud_init.host.places import DATA_REFUSED, MARKER, NAMED_ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ def prove() -> int:
         *_prove_tunnels(files, deadline),
         *_prove_units(record.get("units", []), deadline),
         *_prove_table(deadline),
+        *([("data volume", refused)] if (refused := said_of_data()) else []),
         *prove_domains(domains_of(files), deadline),
     ):
         print(f"{'FAILS' if fault else 'ok   '} {what}" + (f": {fault}" if fault else ""))
@@ -139,6 +140,11 @@ def _handshake(interface: Interface, peer: Peer, deadline: Deadline) -> str:
     live = read_interfaces(deadline).get(interface.name)
     runs = live.peers.get(peer.public_key) if live else None
     return "" if runs and runs.handshake_s else "none yet"
+
+
+def said_of_data() -> str:
+    """Return what the data volume's own program has said against it; empty where it has said nothing."""
+    return (read_text(DATA_REFUSED) or "").strip()
 
 
 def _prove_units(units: list[str], deadline: Deadline) -> Iterator[tuple[str, str]]:

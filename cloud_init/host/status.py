@@ -13,6 +13,7 @@ from cloud_init.host.journal import STATS, boot_id, paths_of, read_disk, read_id
 from cloud_init.host.leftovers import find_leftovers
 from cloud_init.host.live import read_live
 from cloud_init.host.places import KEY_FOLDER, MARKER
+from cloud_init.host.prove import said_of_data
 from cloud_init.host.rollback import _key_files
 from cloud_init.host.steps import names_of, plan_steps
 
@@ -67,6 +68,7 @@ def status() -> dict[str, Any]:
             path: round(time.time() - os.stat(path).st_mtime) for path in disk if path.startswith(KEY_FOLDER)
         },
         "leftovers": find_leftovers(),
+        "data_refused": said_of_data(),
     }
 
 

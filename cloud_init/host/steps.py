@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from cloud_init.host.document import Told
 
+DATA = "/etc/farshore/data"
+DATA_UNIT = "farshore-data.service"
 _NOT_THERE = ("", "inactive")
 _NO_KEY = "A" * 43 + "="  # wg(8): a shared key of zeros is none
 
@@ -270,6 +272,8 @@ def _units(old: Told, new: Told, live: Live, touched: set[str]) -> Iterator[Comm
 def _reloads(new: Told, live: Live, touched: set[str]) -> Iterator[Command]:
     if HAPROXY in touched & set(new.files) and live.units.get("haproxy.service", ("", ""))[1] == "active":
         yield Command("haproxy: reloaded", ("systemctl", "reload", "haproxy.service"))
+    if DATA in touched & set(new.files) and live.units.get(DATA_UNIT, ("", ""))[1] == "active":
+        yield Command("data volume: grown", ("systemctl", "reload", DATA_UNIT), within_s=100)
     if any(path.startswith(SSHD_FOLDER) for path in touched):
         yield Command("ssh: reloaded", ("systemctl", "try-reload-or-restart", "ssh.service"))
     if NAMED_ENDPOINTS in touched & set(new.files):

@@ -120,7 +120,7 @@ STOCK_PACKAGES: Final = (
 )
 
 # Inside `fast`; a `stock` machine installs them from the lab's repository, as a real server does.
-FAST_PACKAGES: Final = ("haproxy", "wireguard-tools")
+FAST_PACKAGES: Final = ("cryptsetup-bin", "haproxy", "wireguard-tools")
 
 # In the lab's repository, with whatever they need beyond `stock`.
 REPOSITORY_PACKAGES: Final = (*FAST_PACKAGES, "nginx")

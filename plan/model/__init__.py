@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
     from plan.addresses import Address, Network
+    from plan.model.data import Data
     from plan.model.delivery import Way
     from plan.model.firewall import CloudRule, Firewall, Flow
     from plan.model.wireguard import Interface, Peer, Tunnel
@@ -68,6 +69,7 @@ class Host:
         generations: Sets of keys that it has, the older first.
         active: The one that it sends by, and is told changes by.
         masked_units: Units of its system that may not run.
+        data: Its disk that outlives its server (an origin's).
     """
 
     name: str
@@ -100,6 +102,7 @@ class Host:
     masked_units: tuple[str, ...]
     generations: tuple[int, ...]
     active: int
+    data: Data | None = None
 
     @property
     def delivery_keys(self) -> tuple[Ref, ...]:
@@ -154,6 +157,8 @@ class Host:
         refs |= {peer for peer in self.firewall.peers if isinstance(peer, Ref)}
         if self.way is not None:
             refs |= set(self.delivery_keys)
+        if self.data is not None:
+            refs |= {self.data.volume, *([self.data.key] if self.data.key else [])}
         for interface in self.interfaces:
             refs.add(interface.private_key)
             for peer in interface.peers:
@@ -244,7 +249,7 @@ class Plan:
         active: The one by which hosts send to each other.
         separate: What must differ between a shield and each origin behind it.
         waived: Pairs of shield and origin, and the rules that they may break.
-        addresses_kept: Public addresses are protected against every destroy.
+        addresses_kept: Public addresses and data volumes are protected against every destroy.
         delivers: Running hosts are told what it says.
         warnings: What a reader of the preview should know.
     """

@@ -15,7 +15,9 @@ from plan.values import FIRST_GENERATION
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RefKind = Literal["private", "public", "psk", "ipv4", "ipv6", "ssh-private", "ssh-public", "delivery-public"]
+RefKind = Literal[
+    "private", "public", "psk", "ipv4", "ipv6", "ssh-private", "ssh-public", "delivery-public", "volume", "data-key"
+]
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Ref:
 
     Args:
         kind: `private` and `public` halves of a WireGuard key, `psk`, the public `ipv4` address and `ipv6` prefix
-            of a host, the `ssh-private` and `ssh-public` halves of the SSH host key that it is born with, and the
-            `delivery-public` half of the key by which it is told changes.
+            of a host, the `ssh-private` and `ssh-public` halves of the SSH host key that it is born with, the
+            `delivery-public` half of the key by which it is told changes, the provider's number of its data `volume`,
+            and the `data-key` that opens that.
         of: Whose: `host/interface` for keys, `near/far/generation` for a psk, a device's name for its own, else the
             host; for a delivery key see `delivery_ref`.
     """

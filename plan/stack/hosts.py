@@ -11,6 +11,7 @@ from pydantic import Field
 
 from plan.addresses import FIRST_HOST_SLOT, LAST_HOST_SLOT
 from plan.networks import EndpointHost, Network
+from plan.stack.data import DataVolume
 from plan.stack.strict import Strict
 from plan.values import (
     CloudConfig,
@@ -175,6 +176,7 @@ class Origin(Server):
         egress: What it may say to the Internet by itself; `open` for everything.
         ssh: `tunnel`: from its shields, for delivery, and operators who may; `off`: then it changes by replacement.
         setup: The origin's own cloud-config, as text; in the stack file the name of its file.
+        data: A disk that outlives the server; without it, whatever replaces the server erases what it had.
     """
 
     slot: Annotated[int, Within(FIRST_HOST_SLOT, LAST_HOST_SLOT, "choose a free one: 0 and 1 are the shields'")]
@@ -184,3 +186,4 @@ class Origin(Server):
     egress: Egress | Literal["open"] = Egress()
     ssh: Literal["tunnel", "off"] = "tunnel"
     setup: CloudConfig | None = None
+    data: DataVolume | None = None

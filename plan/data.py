@@ -1,0 +1,168 @@
+"""Data volumes of a deployment that stands: what can't become of them, what is told of them, who uses them yet.
+
+Pure. A server that was born without its volume goes on without: what it has in that place would be hidden, and what
+opens an encrypted one is a package of the birth. So a volume that comes later is used by the next server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from plan.faults import Fault, choices, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from plan.model import Host, Plan
+    from plan.standing import Standing, Told
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataTold:
+    """What is known of a volume that stands.
+
+    Args:
+        size_gb: As it was ordered.
+        mount: Where the server has it.
+        encrypted: It was to be encrypted when it was formatted.
+        kept: It is protected against every destroy.
+        used: The server that stands was born with it.
+    """
+
+    size_gb: int
+    mount: str
+    encrypted: bool
+    kept: bool
+    used: bool = True
+
+    def as_output(self) -> dict[str, Any]:
+        """Return the same as a stack's outputs hold it."""
+        return {
+            "size_gb": self.size_gb,
+            "mount": self.mount,
+            "encrypted": self.encrypted,
+            "kept": self.kept,
+            "used": self.used,
+        }
+
+
+def data_told(host: Host, *, kept: bool) -> DataTold | None:
+    """Return what a server is told of its volume today.
+
+    Args:
+        host: The plan's.
+        kept: It is protected against every destroy.
+    """
+    data = host.data
+    if data is None:
+        return None
+    return DataTold(size_gb=data.size_gb, mount=data.mount, encrypted=data.encrypted, kept=kept)
+
+
+def read_data(said: object) -> DataTold | None:
+    """Return what a stack's outputs say of a volume; nothing where that is missing or strange."""
+    if not isinstance(said, dict):
+        return None
+    try:
+        return DataTold(
+            size_gb=int(said["size_gb"]),
+            mount=str(said["mount"]),
+            encrypted=said["encrypted"] is True,
+            kept=said["kept"] is True,
+            used=said["used"] is True,
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def data_after(before: DataTold | None, now: DataTold | None, *, delivered: bool) -> DataTold | None:
+    """Return what is known of a volume after a run that has left the server as it is.
+
+    Args:
+        before: What was known.
+        now: What the plan says.
+        delivered: The server was told that.
+    """
+    if now is None or before is None:
+        return now and replace(now, used=False)
+    return replace(now, used=before.used, mount=now.mount if delivered else before.mount)
+
+
+def as_it_runs(host: Host, told: Told | None, server: str) -> Host:
+    """Return a host as a server of its can be told: without a volume that this one was not born with.
+
+    Args:
+        host: The plan's.
+        told: What the last run left of it.
+        server: The provider's number of the one that stands now.
+    """
+    if host.data is None or told is None or told.server != server or (told.data is not None and told.data.used):
+        return host
+    return replace(host, data=None)
+
+
+def judge_data(plan: Plan, standing: Standing) -> Iterator[Fault]:
+    """Yield a fault for each volume that can't become what a plan says, or would be lost, or can't be removed.
+
+    Args:
+        plan: What should exist.
+        standing: What does.
+    """
+    hosts = {host.name: host for host in plan.hosts}
+    for name, told in standing.hosts.items():
+        if told.data is None:
+            continue
+        host, where = hosts.get(name), f"farshore:origins.{name}.data"
+        if host is None or host.data is None:
+            if told.data.kept:
+                yield Fault(
+                    where,
+                    "nothing, and its volume is protected",
+                    f"{{size_gb: {told.data.size_gb}, mount: {told.data.mount}, …}}, as it stands",
+                    "to give it back with all that is on it: `farshore:addresses: release`, `up`, then take it out",
+                )
+            continue
+        if host.data.size_gb < told.data.size_gb:
+            yield Fault(
+                f"{where}.size_gb",
+                shown(host.data.size_gb),
+                f"{told.data.size_gb} and more: a volume can't shrink",
+                "write what it has, or add an origin with a smaller one and move to it",
+            )
+        if host.data.encrypted != told.data.encrypted:
+            yield Fault(
+                f"{where}.encrypted",
+                shown(host.data.encrypted),
+                f"{shown(told.data.encrypted)}, as it was formatted",
+                "what is on it can't be changed in place: add an origin with the other kind and move to it",
+            )
+
+
+def tell_data(plan: Plan, standing: Standing) -> Iterator[str]:
+    """Tell of volumes that come, grow, move and go."""
+    hosts = {host.name: host for host in plan.hosts}
+    for name, told in standing.hosts.items():
+        host = hosts.get(name)
+        was, now, where = told.data, host.data if host else None, f"farshore:origins.{name}.data"
+        if was is None and now is not None:
+            yield (
+                f"{where}: its volume comes with this `pulumi up`, empty, and is used from the next server on: what is "
+                f"in {now.mount} now goes with the server that has it"
+            )
+        elif was is not None and now is None:
+            yield f"{where}: its volume goes for good, with all that is on it"
+        elif was is not None and now is not None:
+            if was.size_gb != now.size_gb:
+                yield f"{where}.size_gb: {was.size_gb} to {now.size_gb}; it grows in place"
+            if was.mount != now.mount:
+                yield f"{where}.mount: {was.mount} to {now.mount}; whatever has a file open there keeps it from moving"
+
+
+def tell_erasure(plan: Plan) -> tuple[str, ...]:
+    """Return a line about whose disks whatever replaces their servers erases; none where every origin has a volume."""
+    bare = [host.name for host in plan.origins if host.data is None]
+    if not bare:
+        return ()
+    what = "replacing a server or recreating the deployment erases all that is on its disk"
+    return (f"{choices(bare)}: without `data`; {what} (docs/recreate.md)",)
