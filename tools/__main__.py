@@ -9,6 +9,7 @@ from tools.init import init
 from tools.lab import app as lab
 from tools.operator import app as operator
 from tools.plan import plan
+from tools.recreate import recreate
 from tools.repair import repair, repair_lab
 from tools.replace import replace, resize
 from tools.rotate import rotate
@@ -20,6 +21,7 @@ app.add_typer(operator, name="operator")
 app.add_typer(gateway, name="gateway")
 app.command("repair")(repair)
 app.command("rotate")(rotate)
+app.command("recreate")(recreate)
 app.command("replace")(replace)
 app.command("resize")(resize)
 app.command("plan")(plan)

@@ -32,9 +32,9 @@ def replace(
     with _refusing():
         target = find_target(stack, config_file, lab)
         host = _host(_plan(target), name)
-        _require(target, host)
+        require(target, host)
     console.print(f"{name}: a {host.server_type} with {host.image} is to be had in {host.location}")
-    _agree(f"what is on the disk of {name} goes with its server", yes=yes)
+    agree(f"what is on the disk of {name} goes with its server", yes=yes)
     _up(target, "--replace", f"**::{_resource(host)}-server")
     console.print(f"{name}: has a new server")
 
@@ -54,8 +54,8 @@ def resize(
         host = _host(_plan(target), name)
         if host.server_type == server_type:
             raise EditError(f"{host.key}.server_type: {server_type!r} already, allowed: another; choose one")
-        _require(target, host, resized=server_type)
-    _agree(f"{name} is off for a moment, and its disk can't become smaller again", yes=yes)
+        require(target, host, resized=server_type)
+    agree(f"{name} is off for a moment, and its disk can't become smaller again", yes=yes)
     with _refusing():
         edit(target.file, stack=target.stack, change=_with_type(host, server_type))
     _up(target)
@@ -97,7 +97,12 @@ def _host(plan: Plan, name: str) -> Host:
     raise EditError(f"host: {name!r}, allowed: {', '.join(host.name for host in plan.hosts)}; name one")
 
 
-def _require(target: Target, host: Host, *, resized: str = "") -> None:
+def require(target: Target, host: Host, *, resized: str = "") -> None:
+    """Refuse where a server of a host's could not be ordered now, or could not have another size.
+
+    Raises:
+        StockError: With the reasons; nothing was changed.
+    """
     stock = Stock(host.account, token=_token(target, host), endpoint=_endpoint(target))
     try:
         stock.require(host, resized=resized)
@@ -132,7 +137,7 @@ def _resource(host: Host) -> str:
     return f"farshore-{host.account}.{host.name}"
 
 
-def _agree(what: str, *, yes: bool) -> None:
+def agree(what: str, *, yes: bool) -> None:
     """Ask, where there is somebody to ask.
 
     Raises:
