@@ -23,7 +23,7 @@ from cloud_init.resolve import (
     TIMER_UNIT,
     render_endpoints,
 )
-from cloud_init.sshd import ROOT_KEYS_PATH, SSHD, render_root_keys
+from cloud_init.sshd import HOST_KEYS_PATH, HOST_KEYS_PROGRAM, ROOT_KEYS_PATH, render_root_keys, render_sshd
 from cloud_init.systemd import (
     CLOSED_PATH,
     EDGE_DROP_IN,
@@ -58,6 +58,7 @@ from cloud_init.volume import (
     render_mount,
 )
 from cloud_init.wireguard import config_path, preshared_key_path, private_key_path, render_wireguard
+from plan.values import FIRST_GENERATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +104,7 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         File(CLOSED_PATH, "0644", CLOSED),
         File(NFTABLES_PATH, "0600", render_nftables(host.firewall, material), secret=True),
         File(f"/etc/systemd/system/{FIREWALL_UNIT}", "0644", FIREWALL),
-        File("/etc/ssh/sshd_config.d/10-farshore.conf", "0644", SSHD),
+        File("/etc/ssh/sshd_config.d/10-farshore.conf", "0644", render_sshd(host)),
         File(ROOT_KEYS_PATH, "0600", render_root_keys(host, material)),
         File("/etc/sysctl.d/60-farshore.conf", "0644", render_sysctl(forwards=host.forwards)),
         File("/etc/farshore/tunnel.env", "0644", _tunnel_environment(host)),
@@ -113,6 +114,8 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         File(f"/etc/systemd/system/{LEFTOVERS_UNIT}", "0644", LEFTOVERS),
     ]
     packages, units = ["nftables", "wireguard-tools"], [FIREWALL_UNIT]
+    if host.generations != (FIRST_GENERATION,):  # what has never rotated has one key, that of its birth
+        files.append(File(HOST_KEYS_PATH, "0755", render_program(HOST_KEYS_PROGRAM)))
     if host.data:
         files += _data_files(host.data, material)
         packages += [PACKAGE] if host.data.encrypted else []

@@ -19,7 +19,7 @@ from cloud_init.delivered import BIRTH_PATH, render_adopted
 from cloud_init.material import placeholder
 from cloud_init.nftables import BIRTH
 from cloud_init.program import PROGRAM_PATH, SEED, render_program
-from cloud_init.sshd import OWN_KEY_PATH
+from cloud_init.sshd import make_host_key
 from cloud_init.systemd import LEFTOVERS_UNIT
 from plan.faults import Fault, StackError, shown
 
@@ -139,7 +139,7 @@ def render_cloud_config(host: Host, material: Material, *, seed: bool = False) -
         "bootcmd": [["cloud-init-per", "once", "farshore-closed", "sh", "-c", _closing_script(bundle)]],
         "disable_root": False,
         "packages": list(bundle.packages),
-        "runcmd": [["sh", "-c", _birth_script(bundle)], *([_HALT] if host.data else [])],
+        "runcmd": [["sh", "-c", _birth_script(host, bundle)], *([_HALT] if host.data else [])],
         "ssh_deletekeys": True,
         "ssh_keys": {
             "ecdsa_private": material.values[f"ssh-private:{host.name}"],
@@ -215,7 +215,7 @@ def _closing_script(bundle: Bundle) -> str:
     return f"systemctl mask --now {' '.join(bundle.masked)}\nnft -f - <<'EOF'\n{BIRTH}EOF\n"
 
 
-def _birth_script(bundle: Bundle) -> str:
+def _birth_script(host: Host, bundle: Bundle) -> str:
     """Return what runs once the packages are there; writes the marker when all of it has succeeded."""
     units = " ".join(unit for unit in bundle.units if unit != LEFTOVERS_UNIT)
     return "\n".join(
@@ -228,7 +228,7 @@ def _birth_script(bundle: Bundle) -> str:
             "systemctl daemon-reload",
             f"systemctl restart {units}",
             # The SSH host key that is believed after the first contact: no other place ever has its private half.
-            f"test -s {OWN_KEY_PATH} || ssh-keygen -q -t ed25519 -N '' -C '' -f {OWN_KEY_PATH}",
+            *(make_host_key(generation) for generation in host.generations),
             "systemctl try-reload-or-restart ssh.service",
             # What was told at birth counts as applied and confirmed; what is left of it goes when this is over.
             f"{PROGRAM_PATH} adopt",

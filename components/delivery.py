@@ -14,7 +14,7 @@ import pulumi
 from pulumi_command.remote import Command, ConnectionArgs, Logging, ProxyConnectionArgs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pulumi_command as command
 
@@ -58,6 +58,7 @@ class Delivery(pulumi.ComponentResource):
         through: The door of the shield that it is reached through, with the key that was born there.
         server: Its server's id: a new server is waited for and told anew.
         needs: Resources that must be there before the host can be dialled: its firewall, the shield on the way.
+        believed: Returns the one host key that is believed after that, from the server's id and what it said then.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Delivery(pulumi.ComponentResource):
         through: Door | None,
         server: pulumi.Output[str],
         needs: Sequence[pulumi.Resource],
+        believed: Callable[[str, str], str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("farshore:components:Delivery", name, None, opts)
@@ -77,7 +79,8 @@ class Delivery(pulumi.ComponentResource):
         # A host's first moment is waited for; afterwards it answers, or something is wrong with it.
         first = _connection(door, through, BIRTH_DIALS, BIRTH_DIAL_WITHIN_S)
         self._born = self._run("wait", "wait", first, None, needs)
-        self.door = replace(door, host_key=self._born.stdout)
+        said = pulumi.Output.all(server, self._born.stdout)
+        self.door = replace(door, host_key=said.apply(lambda both: believed(both[0], both[1])))
 
     def tell(self, document: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> Command:
         """Have the host apply its bundle and confirm that; return the confirmation.

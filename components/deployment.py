@@ -19,6 +19,7 @@ from plan.cost import tell_cost
 from plan.data import judge_data, tell_erasure
 from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
+from plan.host_keys import read_host_keys
 from plan.model.refs import Ref
 from plan.moves import find_moves
 from plan.outputs import diagram, origin_outputs
@@ -168,9 +169,11 @@ class Deployment(pulumi.ComponentResource):
         before, now = self._standing.hosts.get(host.name), self._now[host.name]
         server, confirmed = self._machines[host.name].server.id, self._confirmed.get(host.name)
         # What was not confirmed was not told: the outputs then stay as they were.
-        done = server if confirmed is None else pulumi.Output.all(server, confirmed.id).apply(lambda ids: ids[0])
-        known: pulumi.Output[dict[str, Any]] = done.apply(
-            lambda server: what_it_knows(before, server, now, delivered=confirmed is not None).as_output()
+        said = pulumi.Output.from_input("") if confirmed is None else pulumi.Output.unsecret(confirmed.stdout)
+        known: pulumi.Output[dict[str, Any]] = pulumi.Output.all(server, said).apply(
+            lambda both: what_it_knows(
+                before, both[0], now, delivered=confirmed is not None, host_keys=read_host_keys(both[1] or "")
+            ).as_output()
         )
         return known
 

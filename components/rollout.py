@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pulumi
@@ -10,6 +11,7 @@ import pulumi_command as command
 from cloud_init import Material, render_delivered
 from components.delivery import Delivery, Door
 from plan.data import as_it_runs
+from plan.host_keys import believed_key
 from plan.model.refs import Ref
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class Rollout(pulumi.ComponentResource):
                 through=shield.door if shield else None,
                 server=machine.server.id,
                 needs=needs,
+                believed=partial(_believed, self._told.get(name), machine.host.active),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         return self._deliveries[name]
@@ -110,3 +113,7 @@ class Rollout(pulumi.ComponentResource):
 
 def _rendered(host: Host, values: Mapping[str, str]) -> str:
     return render_delivered(host, Material(values), sequence=SEQUENCE)
+
+
+def _believed(told: Told | None, generation: int, server: str, met: str) -> str:
+    return believed_key(told, str(server), met, generation)

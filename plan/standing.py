@@ -36,6 +36,7 @@ class Told:
         location: Where it stands; empty for what a version wrote that did not say.
         server_type: Its size; the same.
         data: Its volume, if it has one.
+        host_keys: Public halves of the SSH host keys that it said were born on it, when it last confirmed.
     """
 
     server: str
@@ -52,6 +53,7 @@ class Told:
     location: str
     server_type: str
     data: DataTold | None = None
+    host_keys: tuple[str, ...] = ()
 
     def as_output(self) -> dict[str, Any]:
         """Return the same as a stack's outputs hold it, and `read_standing` reads it."""
@@ -70,6 +72,7 @@ class Told:
             "location": self.location,
             "server_type": self.server_type,
             **({"data": self.data.as_output()} if self.data else {}),
+            **({"host_keys": list(self.host_keys)} if self.host_keys else {}),
         }
 
 
@@ -121,7 +124,9 @@ def accepted(host: Host) -> tuple[str, ...]:
     return tuple(sorted(ports))
 
 
-def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: bool) -> Told:
+def what_it_knows(
+    before: Told | None, server: str, now: Told, *, delivered: bool, host_keys: tuple[str, ...] = ()
+) -> Told:
     """Return what one server has been told after a run.
 
     Args:
@@ -129,14 +134,15 @@ def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: boo
         server: The provider's number of the one that stands now.
         now: From `told_to`.
         delivered: This run has told it over SSH, if it is not a new one.
+        host_keys: SSH host keys that it has said it has.
     """
     if before is None or before.server != server:
-        return replace(now, server=server)
+        return replace(now, server=server, host_keys=host_keys)
     data = data_after(before.data, now.data, delivered=delivered)
     # Place and size are the provider's: whatever a run says of them holds once it is over.
     ordered = replace(before, location=now.location, server_type=now.server_type, data=data)
     known = replace(now, birth=before.birth, data=data) if delivered else ordered
-    return replace(known, server=server)
+    return replace(known, server=server, host_keys=host_keys or before.host_keys)
 
 
 def addresses_of(device: Device) -> dict[str, str]:
@@ -174,6 +180,7 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             location=str(said.get("location", "")),
             server_type=str(said.get("server_type", "")),
             data=read_data(said.get("data")),
+            host_keys=tuple(map(str, said.get("host_keys", ()))),
         )
     except (KeyError, IndexError, TypeError, ValueError):
         return None

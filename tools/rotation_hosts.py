@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from plan.standing import read_standing
 from plan.values import FIRST_GENERATION
 from tools.repair_state import parse_export
 from tools.rotation import RotationError
@@ -132,7 +133,7 @@ def open_doors(work: Workspace, plan: Plan, outputs: dict[str, Any]) -> Iterator
         folder = Path(name)
         for host in plan.hosts:
             write_private(folder / f"{host.name}.key", told[_delivery(host)])
-        known = [f"{host.name} {told[_met(host)].strip()}\n" for host in plan.hosts]
+        known = [f"{host.name} {key}\n" for host in plan.hosts for key in _host_keys(host, told, outputs)]
         write_private(folder / "known_hosts", "".join(known))
         yield Doors(work, plan, addresses, folder)
 
@@ -164,6 +165,12 @@ def _delivery(host: Host) -> str:
 def _met(host: Host) -> str:
     """Return the name of the first contact with a host, which says the SSH host key that was born on it."""
     return f"{_DEPLOYMENT}-delivery-{host.account}.{host.name}-wait"
+
+
+def _host_keys(host: Host, told: dict[str, str], outputs: dict[str, Any]) -> tuple[str, ...]:
+    """Return the SSH host keys that a host said were born on it: when it last confirmed, or at the first contact."""
+    known = read_standing(outputs.get("standing")).hosts.get(host.name)
+    return (known and known.host_keys) or (told[_met(host)].strip(),)
 
 
 def _silent(host: Host, done: subprocess.CompletedProcess[str]) -> str:

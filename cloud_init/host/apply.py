@@ -31,7 +31,7 @@ from cloud_init.host.journal import (
 from cloud_init.host.live import Live, read_live, setting_path, settings_of
 from cloud_init.host.lock import only_one
 from cloud_init.host.parsers import check_staged
-from cloud_init.host.places import MARKER, RECORD, STATE
+from cloud_init.host.places import HOST_KEYS, MARKER, RECORD, STATE
 from cloud_init.host.rollback import TIMER_UNIT, take_back
 from cloud_init.host.steps import Steps, names_of, plan_steps
 from cloud_init.host.switch import remove_files, run_commands, set_kernel, write_files
@@ -185,15 +185,24 @@ def confirm(digest: str) -> int:
         pending, record = read_json(MARKER), read_record()
         if not pending:
             if record.get("digest") == digest:
-                print(f"confirmed {digest}")
-                return 0
+                return say_confirmed(digest)
             raise Refused([f"confirm: another digest, allowed: {record.get('digest')}, confirmed; apply first"])
         if pending["digest"] != digest:
             raise Refused([f"confirm: another digest, allowed: {pending['digest']}, pending; confirm that"])
         commit()
         run(Command("", ("systemctl", "stop", f"{TIMER_UNIT}.timer")), Deadline(20))
-        print(f"confirmed {digest}")
-        return 0
+        return say_confirmed(digest)
+
+
+def say_confirmed(digest: str) -> int:
+    """Bring the host's own SSH keys in step with what is confirmed, and say their public halves."""
+    print(f"confirmed {digest}")
+    if os.path.exists(HOST_KEYS):
+        said = run(Command("", (HOST_KEYS, "settle"), within_s=60), Deadline(60))
+        print(said.out, end="")
+        if said.code:
+            raise Refused([said.err.strip()])
+    return 0
 
 
 def roll_back(armed: str, *, at_boot: bool) -> int:

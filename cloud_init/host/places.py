@@ -31,6 +31,7 @@ UNITS = "/etc/systemd/system/"
 SYSCTLS = "/etc/sysctl.d/"
 SSHD_FOLDER = "/etc/ssh/sshd_config.d/"
 HAPROXY = "/etc/haproxy/haproxy.cfg"
+HOST_KEYS = "/usr/local/lib/farshore/host-keys"
 DATA_REFUSED = "/run/farshore-data-refused"
 
 _FOLDERS = (

@@ -114,6 +114,12 @@ def test_three_edits_rotate_every_key_and_no_request_is_lost(live: Live, tmp_pat
         assert live.says(name, "ls", "/etc/wireguard").split() == [f"{ways(live, name)[0]}.conf"]
         kept = live.says(name, "sh", "-c", "cat /var/lib/farshore/host/*.json /var/lib/farshore/host/kept/*")
         assert not [key for key in (*old[name], *new[name]) if key in kept]
+        # The SSH host key that was born here as well: another one is believed, and that of the birth is left as it was.
+        there = live.says(name, "sh", "-c", "ls /etc/ssh/*_key").split()
+        assert there == ["/etc/ssh/farshore_host_g2_key", "/etc/ssh/ssh_host_ecdsa_key"]
+        said = live.says(name, "cat", f"{there[0]}.pub").split()[:2]
+        assert live.work.outputs()["standing"]["hosts"][name]["host_keys"] == [" ".join(said)]
+        assert said[0] == "ecdsa-sha2-nistp384"
     public = live.says("falkenstein", "wg", "show", "fs1", "public-key").strip()
     assert not answered(live, private, shared, public)
     private = live.says("press", "cat", "/etc/farshore/keys/fs0g1.key").strip()

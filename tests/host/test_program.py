@@ -14,12 +14,15 @@ from unittest.mock import patch
 import pytest
 
 from cloud_init.program import MODULES, SEED, JoinError, join_modules, render_program
+from cloud_init.sshd import HOST_KEYS_PROGRAM
 from cloud_init.volume import DATA_PROGRAM
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BOTH = pytest.mark.parametrize("modules", [MODULES, SEED, DATA_PROGRAM], ids=["whole", "seed", "data"])
+BOTH = pytest.mark.parametrize(
+    "modules", [MODULES, SEED, DATA_PROGRAM, HOST_KEYS_PROGRAM], ids=["whole", "seed", "data", "host-keys"]
+)
 
 
 @BOTH
