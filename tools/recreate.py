@@ -57,8 +57,8 @@ class _Recreation:
         if self._target.deploy():
             raise EngineError("up: failed as said above, allowed: every host there; its cause mended, run it again")
         done_s = time.monotonic()
-        self._tell(outputs, self._target.work.outputs())
         self._journal.end()
+        self._tell(outputs, self._target.work.outputs())
         parts = f"destroy {destroyed_s - started_s:.0f} s, up {done_s - destroyed_s:.0f} s"
         self._say(f"recreated in {done_s - started_s:.0f} s: {parts}")
 
@@ -78,7 +78,8 @@ class _Recreation:
             raise StackError(faults)
         for host in plan.hosts:
             require(self._target, host)
-        self._say(f"kept: {kept.addresses} public addresses, {kept.volumes} data volumes with their keys")
+        volumes = f"{kept.volumes} data volume{'' if kept.volumes == 1 else 's'}"
+        self._say(f"kept: {kept.addresses} public addresses, {volumes}, with what opens each")
         return self._target.work.outputs()
 
     def _destroy(self) -> None:

@@ -112,7 +112,7 @@ def test_servers_and_keys_are_new_and_addresses_and_volumes_are_not(stood: Stood
 
     done = stood.do("--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "kept: 4 public addresses, 1 data volumes with their keys" in done.stdout
+    assert "kept: 4 public addresses, 1 data volume, with what opens each" in done.stdout
     assert "new keys at all 2 ends of tunnels" in done.stdout
     assert "those of data volumes stay: farshore-vault.press-data-key" in done.stdout
     assert "outputs are what they were" in done.stdout
