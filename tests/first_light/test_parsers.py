@@ -148,7 +148,7 @@ def test_systemd_takes_every_unit(machine: MachineSpot, case: str) -> None:
           rm -rf /run/verify && mkdir -p /run/verify
           cp -r /lib/systemd/system/. /run/verify/
           cp -r $root/etc/systemd/system/. /run/verify/
-          units=$(cd $root/etc/systemd/system && ls -d *.service *.service.d | sed 's/\\.d$//' | sort -u)
+          units=$(cd $root/etc/systemd/system && ls -d *.service *.service.d *.mount 2>/dev/null | sed 's/\\.d$//' | sort -u)
           for unit in $units; do
             case $unit in *@*.service) [ -e /run/verify/$unit ] || cp /run/verify/wg-quick@.service /run/verify/$unit;; esac
           done
