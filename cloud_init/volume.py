@@ -24,6 +24,7 @@ DATA_PROGRAM: Final = ("faults", "commands", "durable", "disk", "format", "data"
 PACKAGE: Final = "cryptsetup-bin"
 _MAPPED: Final = "/dev/mapper/farshore-data"
 
+# Not `strict`: a filesystem that is to grow while it is mounted must not be read-only to whoever asks for it.
 OPEN: Final = f"""\
 [Unit]
 Description=Farshore: open the data volume
@@ -40,7 +41,7 @@ ExecReload={DATA_PROGRAM_PATH} grow
 ExecStop={DATA_PROGRAM_PATH} close
 TimeoutStartSec=900
 TimeoutStopSec=60
-ProtectSystem=strict
+ProtectSystem=full
 ProtectHome=yes
 ProtectClock=yes
 ProtectHostname=yes
@@ -50,7 +51,6 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 PrivateNetwork=yes
-ReadWritePaths=/run /var/lib/farshore
 """
 
 _MOUNT: Final = """\

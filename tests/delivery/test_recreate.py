@@ -52,7 +52,7 @@ def test_a_row_outlives_everything_else(kept: Live) -> None:
     assert [kept.host(name).public for name in ("falkenstein", "press")] == addresses
     assert not set(kept.servers().values()) & set(servers.values())
     assert kept.page()
-    assert "ok    data volume at /srv" in kept.says("press", "farshore-host", "prove")
+    assert "ok    unit srv.mount" in kept.says("press", "farshore-host", "prove")
 
 
 def test_another_server_for_the_origin_alone_finds_the_row(kept: Live) -> None:
