@@ -49,12 +49,14 @@ def test_it_does_not_grow_unseen() -> None:
 
 
 def test_it_is_as_it_was_written_but_for_what_nobody_runs() -> None:
-    """Docstrings, comments and annotations go; strings that hold such marks stay."""
+    """Docstrings, comments and annotations go, and a statement has one line; strings that hold such marks stay."""
     source = '''"""Duty."""
 
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloud_init.host.faults import (
@@ -67,20 +69,33 @@ if TYPE_CHECKING:
 NAME = "# no comment"  # a comment
 
 
+@dataclass
+class One:
+    """A thing."""
+
+    part: dict[str, Any]
+    other: int = 3
+
+
 def first(one: Sequence[str], *more: Any, two: str = "-> x") -> dict[str, Any]:
     """Do it."""
     if one:
-        return {"a": f"""{os.name}  {{x}}"""}
+        found: dict[str, Any] = {
+            "a": f"""{os.name}  {{x}}""",
+        }
+        return found
     return {}
 '''
     assert join_modules({"a": source}).split("\n", 2)[2] == (
         "from __future__ import annotations\n"
-        "from typing import Any\n"
-        "import os\n"
+        "import os, re\n"
+        "from dataclasses import dataclass\n"
         'NAME = "# no comment"\n'
+        "@dataclass\nclass One:\n part: 0\n other: 0 = 3\n"
         'def first(one, *more, two: str = "-> x"):\n'.replace("two: str =", "two =")
         + " if one:\n"
-        '  return {"a": f"""{os.name}  {{x}}"""}\n'
+        '  found = {"a": f"""{os.name}  {{x}}""",}\n'
+        "  return found\n"
         " return {}\n"
     )
 
@@ -89,6 +104,12 @@ def test_a_name_of_two_modules_is_refused() -> None:
     """They share one namespace: the second would take the first one's place."""
     with pytest.raises(JoinError, match=r"^cloud_init/host/b\.py: _x, which another module has as well$"):
         join_modules({"a": "_x = 1\n", "b": "def _x():\n    return 2\n"})
+
+
+def test_a_text_of_several_lines_is_refused() -> None:
+    """On one line it would be another."""
+    with pytest.raises(JoinError, match="another one on one line"):
+        join_modules({"a": 'x = f("""a\nb""")\n'})
 
 
 def test_an_import_that_would_stay_is_refused() -> None:
