@@ -20,7 +20,7 @@ PROGRAM_PATH: Final = "/usr/local/sbin/farshore-host"
 # In the order of their imports: whatever a module uses stands above it.
 MODULES: Final = (
     "faults", "places", "commands", "durable", "document", "interface", "live", "steps", "parsers", "journal",
-    "switch", "lock", "rollback", "apply", "leftovers", "domains", "echo", "prove", "status", "birth",
+    "switch", "lock", "own_keys", "rollback", "apply", "leftovers", "domains", "echo", "prove", "status", "birth",
     "deliver", "main",
 )  # fmt: skip
 SEED: Final = ("faults", "places", "commands", "durable", "document", "leftovers", "birth", "seed")

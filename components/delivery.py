@@ -88,12 +88,30 @@ class Delivery(pulumi.ComponentResource):
         """
         told: pulumi.Output[str] = pulumi.Output.secret(document)
         digest = pulumi.Output.unsecret(document.apply(_digest))
-        later = _connection(self.door, self._through, DIALS, DIAL_WITHIN_S)
-        applied = self._run("apply", "apply", later, told, [*self._needs, self._born, *after])
+        applied = self._run("apply", "apply", self._later(), told, [*self._needs, self._born, *after])
         confirm = pulumi.Output.concat("confirm ", digest)
-        confirmed = self._run("confirm", confirm, later, told, [*self._needs, applied])
+        confirmed = self._run("confirm", confirm, self._later(), told, [*self._needs, applied])
         self.register_outputs({})
         return confirmed
+
+    def ask_keys(self, generation: int, names: Sequence[str]) -> Command:
+        """Have the host make its keys of a generation, and say their public halves; what it has made it says again.
+
+        Args:
+            generation: Its number.
+            names: Interfaces.
+        """
+        words = f"keys {generation} {' '.join(names)}"
+        return self._run(f"keys-g{generation}", words, self._later(), None, [*self._needs, self._born])
+
+    def keep_keys(self, generation: int, names: Sequence[str]) -> Command:
+        """Keep the command by which the host was asked: whatever changes, it has answered."""
+        words, settled = f"keys {generation} {' '.join(names)}", ["connection", "create", "triggers"]
+        role, needs = f"keys-g{generation}", [*self._needs, self._born]
+        return self._run(role, words, self._later(), None, needs, ignore_changes=settled)
+
+    def _later(self) -> ConnectionArgs:
+        return _connection(self.door, self._through, DIALS, DIAL_WITHIN_S)
 
     def _run(
         self,
@@ -102,6 +120,8 @@ class Delivery(pulumi.ComponentResource):
         connection: ConnectionArgs,
         stdin: pulumi.Output[str] | None,
         after: Sequence[pulumi.Resource],
+        *,
+        ignore_changes: list[str] | None = None,
     ) -> Command:
         return Command(
             f"{self._name}-{role}",
@@ -116,6 +136,7 @@ class Delivery(pulumi.ComponentResource):
                 provider=self._commands,
                 depends_on=list(after),
                 additional_secret_outputs=["stdout", "stderr"],
+                ignore_changes=ignore_changes,
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
@@ -10,12 +11,14 @@ import pulumi
 from cloud_init import Material, draft_user_data, render_birth, render_device
 from cloud_init.wireguard import render_endpoint
 from components.account import Account
+from components.halves import Halves
 from components.keys import Keys
 from components.origin import Origin
 from components.rollout import Rollout
 from components.shield import Shield
 from plan.changes import tell_changes
 from plan.cost import tell_cost
+from plan.custody import judge_custody, plan_custody, tell_custody
 from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
 from plan.model.refs import Ref
@@ -49,7 +52,7 @@ class Deployment(pulumi.ComponentResource):
 
     Raises:
         StackError: There are findings, a host that stands would have to move, or the plan is more than one step of a
-            rotation away from what stands.
+            rotation away from what stands, or wants keys from hosts that are not asked for them.
         RenderError: A host's user data is too long, or its `setup` says what only Farshore may say.
     """
 
@@ -72,6 +75,9 @@ class Deployment(pulumi.ComponentResource):
             raise StackError(moves)
         if step := tuple(judge_step(plan, self._standing)):
             raise StackError(step)
+        rollout, custody = plan_rollout(plan, self._standing), plan_custody(plan, self._standing)
+        if unheard := tuple(judge_custody(custody, {step.host for step in rollout})):
+            raise StackError(unheard)
         texts = draft_user_data(plan.hosts)  # what is too long is refused by the preview, before any resource
         super().__init__("farshore:components:Deployment", name, None, opts)
         for warning in plan.warnings:
@@ -82,7 +88,6 @@ class Deployment(pulumi.ComponentResource):
             host.name: told_to(plan, host, _short_digest(texts[host.name]), _short_digest(render_birth(host)))
             for host in plan.hosts
         }
-        rollout = plan_rollout(plan, self._standing)
         self._accounts = {
             account: Account(f"{name}-{account}", token=secrets.tokens[account], opts=own) for account in plan.accounts
         }
@@ -101,14 +106,23 @@ class Deployment(pulumi.ComponentResource):
         servers = {host: machine.server_name for host, machine in self._machines.items()}
         for change in tell_changes(plan, self._standing, self._now, servers, {step.host for step in rollout}):
             pulumi.log.warn(change, self)
+        for line in tell_custody(plan, self._standing):
+            pulumi.log.warn(line, self)
+        self._custody, self._halves = custody, Halves(custody, self._keys, self._machines)
         for machine in self._machines.values():
-            machine.boot(self._resolve, self._resolve(machine.host.delivery_key))
+            machine.boot(
+                custody.at_birth(machine.host),
+                partial(self._resolve_at_birth, machine.host),
+                self._resolve(machine.host.delivery_key),
+            )
         self._confirmed: Mapping[str, Command] = {}
         if rollout:  # its provider is needed for nothing else
             self._confirmed = Rollout(
                 f"{name}-delivery",
                 machines=self._machines,
                 keys=self._keys,
+                custody=custody,
+                halves=self._halves,
                 resolve=self._resolve,
                 steps=rollout,
                 opts=own,
@@ -122,7 +136,11 @@ class Deployment(pulumi.ComponentResource):
         """Return what a reference of the plan stands for."""
         if ref.kind in {"ipv4", "ipv6"}:
             return self._machines[ref.of].address(ref.kind)
-        return self._keys.output(ref)
+        return self._halves.output(ref) if ref.kind == "public" else self._keys.output(ref)
+
+    def _resolve_at_birth(self, host: Host, ref: Ref) -> pulumi.Output[str]:
+        """Return what a reference stands for in the user data of one host."""
+        return self._halves.at_birth(host, ref) if ref.kind == "public" else self._resolve(ref)
 
     def _make_exports(self) -> dict[str, Any]:
         """Return the stack's outputs: no secret, and no origin's public address."""
@@ -162,8 +180,15 @@ class Deployment(pulumi.ComponentResource):
         server, confirmed = self._machines[host.name].server.id, self._confirmed.get(host.name)
         # What was not confirmed was not told: the outputs then stay as they were.
         done = server if confirmed is None else pulumi.Output.all(server, confirmed.id).apply(lambda ids: ids[0])
-        known: pulumi.Output[dict[str, Any]] = done.apply(
-            lambda server: what_it_knows(before, server, now, delivered=confirmed is not None).as_output()
+        told = pulumi.Output.all(done, self._halves.own_keys(host.name))
+        known: pulumi.Output[dict[str, Any]] = told.apply(
+            lambda said: what_it_knows(
+                before,
+                said[0],
+                now,
+                delivered=confirmed is not None,
+                own_keys=(*self._custody.kept_by(host.name, said[0]), *said[1]),
+            ).as_output()
         )
         return known
 

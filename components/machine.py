@@ -71,10 +71,11 @@ class Machine(pulumi.ComponentResource):
         """Return Pulumi's name of the server."""
         return f"{self._name}-server"
 
-    def boot(self, resolve: Callable[[Ref], pulumi.Output[str]], delivery_key: pulumi.Output[str]) -> None:
+    def boot(self, born: Host, resolve: Callable[[Ref], pulumi.Output[str]], delivery_key: pulumi.Output[str]) -> None:
         """Make the firewall, the key and the server.
 
         Args:
+            born: The host as a new server of it is born.
             resolve: What each reference of the plan stands for.
             delivery_key: Public half, in OpenSSH's form.
         """
@@ -95,9 +96,9 @@ class Machine(pulumi.ComponentResource):
             # Another key would be another resource, and deleting it first takes the server along that names it.
             opts=self._options(delete_before_replace=True, ignore_changes=["public_key"]),
         )
-        told = pulumi.Output.all(**{str(ref): resolve(ref) for ref in host.references()})
+        told = pulumi.Output.all(**{str(ref): resolve(ref) for ref in born.references()})
         user_data: pulumi.Output[str] = pulumi.Output.secret(
-            told.apply(lambda values: render_user_data(host, Material(values)))
+            told.apply(lambda values: render_user_data(born, Material(values)))
         )
         self.server = hcloud.Server(
             self.server_name,

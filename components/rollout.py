@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from pulumi_command.remote import Command
 
+    from components.halves import Halves
     from components.keys import Keys
     from components.machine import Machine
     from plan import Host
+    from plan.custody import Custody
     from plan.model.delivery import Step
 
 SEQUENCE: Final = 1  # what was told at birth is 0; a number that grew by itself would be a change each time
@@ -33,6 +35,8 @@ class Rollout(pulumi.ComponentResource):
         name: Name of the component; its children begin with it.
         machines: By the names of their hosts.
         keys: Of the deployment.
+        custody: Who has which keys.
+        halves: Takes the public ones of keys that hosts make.
         resolve: What each reference of the plan stands for.
         steps: In the order of their turns.
     """
@@ -43,21 +47,33 @@ class Rollout(pulumi.ComponentResource):
         *,
         machines: Mapping[str, Machine],
         keys: Keys,
+        custody: Custody,
+        halves: Halves,
         resolve: Callable[[Ref], pulumi.Output[str]],
         steps: Sequence[Step],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("farshore:components:Rollout", name, None, opts)
         self._name, self._machines, self._keys, self._resolve = name, machines, keys, resolve
+        self._custody = custody
         own = pulumi.ResourceOptions(parent=self)
         self._commands = command.Provider(f"{name}-provider", opts=own)
         self._steps = {step.host: step for step in steps}
         self._deliveries: dict[str, Delivery] = {}
         self.confirmed: dict[str, Command] = {}
+        # Who makes keys is asked before anybody is told anything: the others have to be told the public halves.
+        made: list[pulumi.Resource] = []
+        for host, asked in custody.asked.items():
+            for generation, names in asked.items():
+                answer = self._delivery(host).ask_keys(generation, names)
+                halves.take(host, names, answer.stdout)
+                made.append(answer)
         before: list[pulumi.Resource] = []
         for step in steps:
-            confirmed = self._delivery(step.host).tell(self._document(step.host), before)
+            confirmed = self._delivery(step.host).tell(self._document(step.host), [*made, *before])
             self.confirmed[step.host], before = confirmed, [confirmed]
+            for generation, names in custody.answered(step.host).items():
+                self._delivery(step.host).keep_keys(generation, names)
         self.register_outputs({})
 
     def _delivery(self, name: str) -> Delivery:
@@ -84,9 +100,14 @@ class Rollout(pulumi.ComponentResource):
 
     def _document(self, name: str) -> pulumi.Output[str]:
         """Return a host's bundle as JSON."""
-        host = self._machines[name].host
+        host, server = self._machines[name].host, self._machines[name].server.id
         told = pulumi.Output.all(**{str(ref): self._resolve(ref) for ref in host.references()})
-        return told.apply(lambda values: render_delivered(host, Material(values), sequence=SEQUENCE))
+        if name not in self._custody.known:
+            now = self._custody.as_told(host, "")
+            return told.apply(lambda values: render_delivered(now, Material(values), sequence=SEQUENCE))
+        return pulumi.Output.all(server, told).apply(
+            lambda all_: render_delivered(self._custody.as_told(host, all_[0]), Material(all_[1]), sequence=SEQUENCE)
+        )
 
     def _door(self, machine: Machine, inside: str | None) -> Door:
         """Return a host's door as it is born: inside the tunnel, or at its public address."""

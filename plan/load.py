@@ -18,7 +18,19 @@ from plan.lines import find_lines
 from plan.networks import TunnelNetwork, UniqueLocal
 from plan.rules import RULES, Draft
 from plan.spoken import faults_of
-from plan.stack import TOKEN_LENGTH, Addresses, BreakGlass, Delivery, Domain, Mesh, Secrets, Stack, keys_of, token_fault
+from plan.stack import (
+    TOKEN_LENGTH,
+    Addresses,
+    BreakGlass,
+    Custody,
+    Delivery,
+    Domain,
+    Mesh,
+    Secrets,
+    Stack,
+    keys_of,
+    token_fault,
+)
 from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
@@ -56,10 +68,11 @@ VALUES: Final[dict[str, Any]] = {
     "addresses": Addresses,
     "break_glass": BreakGlass,
     "delivery": Delivery,
+    "custody": Custody,
 }
 KEYS: Final = (
     "network", "network6", "accounts", "secrets", "shields", "origins", "operators", "gateways", "meshes", "domains",
-    "parties", "policy", "generations", "active", "addresses", "break_glass", "delivery",
+    "parties", "policy", "generations", "active", "addresses", "break_glass", "delivery", "custody",
 )  # fmt: skip
 DEEPEST: Final = 32  # levels of mappings and lists; the models need ten
 M = TypeVar("M", bound=BaseModel)
@@ -131,6 +144,8 @@ class _Reader:
             policy=values.get("policy", Policy()),
             generations=values.get("generations", (FIRST_GENERATION,)),
             active=values.get("active"),
+            break_glass=values.get("break_glass"),
+            custody=values.get("custody", "state"),
             psks=frozenset(secrets.psks),
             **sections,
         )

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from plan.model import Device, Host, Plan
 
 
+@dataclass(frozen=True, order=True)
+class OwnKey:
+    """A WireGuard key that a host made, which alone has it: of an interface and a generation; the `public` half."""
+
+    generation: int
+    interface: str
+    public: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Told:
     """What a server was told, as far as it is no secret and a person may ask for it.
@@ -32,6 +41,7 @@ class Told:
         delivery: It was told to let delivery in, so that it can be told more while it runs.
         generations: Sets of keys that it has.
         active: The one by which it sends.
+        own_keys: Those that it made itself; all others came from the state.
         location: Where it stands; empty for what a version wrote that did not say.
         server_type: Its size; the same.
     """
@@ -47,6 +57,7 @@ class Told:
     delivery: bool
     generations: tuple[int, ...] = (FIRST_GENERATION,)
     active: int = FIRST_GENERATION
+    own_keys: tuple[OwnKey, ...] = ()
     location: str
     server_type: str
 
@@ -66,7 +77,11 @@ class Told:
             "active": self.active,
             "location": self.location,
             "server_type": self.server_type,
-        }
+        } | (
+            {"own_keys": [[key.generation, key.interface, key.public] for key in self.own_keys]}
+            if self.own_keys
+            else {}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +131,9 @@ def accepted(host: Host) -> tuple[str, ...]:
     return tuple(sorted(ports))
 
 
-def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: bool) -> Told:
+def what_it_knows(
+    before: Told | None, server: str, now: Told, *, delivered: bool, own_keys: tuple[OwnKey, ...] = ()
+) -> Told:
     """Return what one server has been told after a run.
 
     Args:
@@ -124,7 +141,9 @@ def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: boo
         server: The provider's number of the one that stands now.
         now: From `told_to`.
         delivered: This run has told it over SSH, if it is not a new one.
+        own_keys: Those of the keys that it was told to use which it has made itself.
     """
+    now = replace(now, own_keys=own_keys)
     if before is None or before.server != server:
         return replace(now, server=server)
     # Place and size are the provider's: whatever a run says of them holds once it is over.
@@ -165,6 +184,7 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             delivery=said.get("delivery") is True,
             generations=tuple(map(int, said.get("generations", (FIRST_GENERATION,)))),
             active=int(said.get("active", FIRST_GENERATION)),
+            own_keys=tuple(OwnKey(int(one[0]), str(one[1]), str(one[2])) for one in said.get("own_keys", ())),
             location=str(said.get("location", "")),
             server_type=str(said.get("server_type", "")),
         )

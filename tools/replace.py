@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from plan import Host, Plan, StackError
+from plan.custody import stranded_without
 from plan.moves import find_moves
 from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
 from tools.repair_account import Account, AccountError
@@ -31,7 +32,9 @@ def replace(
     """Replace a host's server by a new one, after a look whether there is one to be had."""
     with _refusing():
         target = find_target(stack, config_file, lab)
-        host = _host(_plan(target), name)
+        plan = _plan(target)
+        host = _host(plan, name)
+        _require_known(target, plan, host)
         _require(target, host)
     console.print(f"{name}: a {host.server_type} with {host.image} is to be had in {host.location}")
     _agree(f"what is on the disk of {name} goes with its server", yes=yes)
@@ -95,6 +98,19 @@ def _host(plan: Plan, name: str) -> Host:
         if host.name == name:
             return host
     raise EditError(f"host: {name!r}, allowed: {', '.join(host.name for host in plan.hosts)}; name one")
+
+
+def _require_known(target: Target, plan: Plan, host: Host) -> None:
+    """See that whoever dials a host would know its next server.
+
+    Raises:
+        EditError: Somebody knows it by a key that it made and that goes with its server.
+    """
+    if names := stranded_without(plan, target.standing(), host.name):
+        raise EditError(
+            f"{host.key}: {', '.join(names)} would not know its next server, for its key goes with this one, allowed: "
+            "one with a key of the state; farshore:custody: state, `farshore rotate`, then this (docs/custody.md)"
+        )
 
 
 def _require(target: Target, host: Host, *, resized: str = "") -> None:

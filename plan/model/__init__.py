@@ -155,7 +155,8 @@ class Host:
         if self.way is not None:
             refs |= set(self.delivery_keys)
         for interface in self.interfaces:
-            refs.add(interface.private_key)
+            if not interface.own_key:
+                refs.add(interface.private_key)
             for peer in interface.peers:
                 told = (peer.public_key, peer.preshared_key, peer.endpoint.address if peer.endpoint else None)
                 refs |= {ref for ref in told if isinstance(ref, Ref)}
@@ -246,6 +247,7 @@ class Plan:
         waived: Pairs of shield and origin, and the rules that they may break.
         addresses_kept: Public addresses are protected against every destroy.
         delivers: Running hosts are told what it says.
+        custody: Where keys of a generation that is staged are made.
         warnings: What a reader of the preview should know.
     """
 
@@ -264,6 +266,7 @@ class Plan:
     waived: frozenset[tuple[str, str, str]]
     addresses_kept: bool
     delivers: bool
+    custody: Literal["state", "host"]
     warnings: tuple[str, ...]
 
     @property

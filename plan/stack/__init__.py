@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TOKEN_LENGTH: Final = 64  # Hetzner's API tokens; the provider refuses any other length
 Addresses = Literal["keep", "release"]
 Delivery = Literal["ssh", "none"]
+Custody = Literal["state", "host"]
 
 
 class MeshHost(Strict):
@@ -100,6 +101,8 @@ class Stack(Strict):
         break_glass: The way in for the day when nothing else works.
         delivery: `ssh` tells running hosts each change; `none` connects to nobody, so that they stay what they are
             until it is `ssh` again: for an `up` from a network that no host answers.
+        custody: Where hosts' WireGuard keys are made: `state` keeps them in the encrypted state; `host` has each host
+            make its own for every generation that is staged while it runs, and only public halves leave it.
         psks: Names of the devices that have a preshared key among the secrets.
     """
 
@@ -122,6 +125,7 @@ class Stack(Strict):
     addresses: Addresses = "keep"
     break_glass: BreakGlass | None = None
     delivery: Delivery = "ssh"
+    custody: Custody = "state"
     psks: frozenset[str] = frozenset()
 
     @property
