@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import stat
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from cloud_init.host import document, lock, own_keys
 from cloud_init.host.commands import Command, Deadline, Said
@@ -16,6 +19,7 @@ from cloud_init.host.faults import Refused
 from cloud_init.host.journal import record_of
 from cloud_init.host.own_keys import make_keys
 from cloud_init.host.steps import plan_steps
+from cloud_init.program import render_program
 from tests.host.stories import key, running, told
 
 if TYPE_CHECKING:
@@ -114,3 +118,38 @@ def test_it_goes_with_the_bundle_that_has_it_no_more() -> None:
     assert plan_steps(own, before, running(before), {}).removes == (OWN,)
     assert plan_steps(before, own, running(before), {}).writes == (OWN,)
     assert not plan_steps(own, own, running(own), {})
+
+
+_ALONE = (
+    'set -eu; mount -t tmpfs none /run; mkdir -m 700 -p "$1"; '
+    'for words in "keys 2 fs1 fm0g1" "keys 2 fs1" "keys 3 fs1"; do '
+    'SSH_ORIGINAL_COMMAND="$words" python3 -I "$2" ssh; done; stat -c "%a %n" "$1"/*; cat "$1"/*'
+)
+
+
+@pytest.mark.lab
+def test_the_program_makes_keys_that_wireguard_takes(tmp_path: Path) -> None:
+    """The joined program, as delivery calls it, with the real `wg`: in a mount namespace, in which it has its places."""
+    program, keys = tmp_path / "farshore-host", tmp_path / "keys"
+    text = render_program()
+    assert text.count('"/etc/farshore/keys/"') == 1
+    places = text.replace('"/etc/farshore/keys/"', f'"{keys}/"').replace(
+        '"/etc/farshore/", WIREGUARD', f'"{keys}/", WIREGUARD'
+    )
+    program.write_text(places, encoding="utf-8")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", _ALONE, "sh", str(keys), str(program)],
+        capture_output=True, text=True, check=True, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    said, files, private = lines[:4], lines[4:7], lines[7:]
+    assert [line.split(" ")[0] for line in said] == ["fs1", "fm0g1", "fs1", "fs1"]
+    halves = [line.split(" ")[1] for line in said]
+    assert halves[2] == halves[0] != halves[3]
+    names = ("fm0g1.own2.key", "fs1.own2.key", "fs1.own3.key")
+    assert files == [f"600 {keys}/{name}" for name in names]
+    wanted = [halves[1], halves[0], halves[3]]
+    for key_made, half in zip(private, wanted, strict=True):
+        whole = X25519PrivateKey.from_private_bytes(base64.b64decode(key_made))
+        assert base64.b64encode(whole.public_key().public_bytes_raw()).decode() == half
+        assert key_made not in done.stdout.partition("600 ")[0] + done.stderr
