@@ -107,6 +107,7 @@ def test_a_host_gets_a_new_server_at_its_old_addresses(stood: Stood) -> None:
     assert after["press"] == before["press"]
 
 
+@pytest.mark.long
 def test_a_server_that_was_given_another_size_is_on(stood: Stood) -> None:
     """The provider leaves it off; the stack file says the new size, and its disk can't become smaller again."""
     number, _, power, address = stood.servers()["falkenstein"]
@@ -122,6 +123,7 @@ def test_a_server_that_was_given_another_size_is_on(stood: Stood) -> None:
     assert stood.servers()["falkenstein"] == (number, "cx33", "running", address)
 
 
+@pytest.mark.long
 def test_another_size_by_the_engine_alone_leaves_the_server_off(stood: Stood) -> None:
     """The twin: this is what has to be mended, and what the preview says of it."""
     stood.change("falkenstein", server_type="cx33")
