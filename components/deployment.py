@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
+import pulumi_command as command
 
 from cloud_init import Material, draft_user_data, render_birth, render_device
 from cloud_init.wireguard import render_endpoint
@@ -109,16 +110,21 @@ class Deployment(pulumi.ComponentResource):
         for line in tell_custody(plan, self._standing):
             pulumi.log.warn(line, self)
         self._custody, self._halves = custody, Halves(custody, self._keys, self._machines)
+        commands = command.Provider(f"{name}-commands", opts=own)
         for machine in self._machines.values():
+            host = machine.host
             machine.boot(
-                custody.at_birth(machine.host),
-                partial(self._resolve_at_birth, machine.host),
-                self._resolve(machine.host.delivery_key),
+                custody.at_birth(host),
+                partial(self._resolve_at_birth, host),
+                self._resolve(host.delivery_key),
+                commands,
+                secrets.tokens[host.account],
             )
         self._confirmed: Mapping[str, Command] = {}
-        if rollout:  # its provider is needed for nothing else
+        if rollout:
             self._confirmed = Rollout(
                 f"{name}-delivery",
+                provider=commands,
                 machines=self._machines,
                 keys=self._keys,
                 custody=custody,

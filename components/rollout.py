@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pulumi
-import pulumi_command as command
 
 from cloud_init import Material, render_delivered
 from components.delivery import Delivery, Door
@@ -14,6 +13,7 @@ from plan.model.refs import Ref
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import pulumi_command as command
     from pulumi_command.remote import Command
 
     from components.halves import Halves
@@ -33,6 +33,7 @@ class Rollout(pulumi.ComponentResource):
 
     Args:
         name: Name of the component; its children begin with it.
+        provider: Of the command package.
         machines: By the names of their hosts.
         keys: Of the deployment.
         custody: Who has which keys.
@@ -45,6 +46,7 @@ class Rollout(pulumi.ComponentResource):
         self,
         name: str,
         *,
+        provider: command.Provider,
         machines: Mapping[str, Machine],
         keys: Keys,
         custody: Custody,
@@ -55,9 +57,7 @@ class Rollout(pulumi.ComponentResource):
     ) -> None:
         super().__init__("farshore:components:Rollout", name, None, opts)
         self._name, self._machines, self._keys, self._resolve = name, machines, keys, resolve
-        self._custody = custody
-        own = pulumi.ResourceOptions(parent=self)
-        self._commands = command.Provider(f"{name}-provider", opts=own)
+        self._custody, self._commands = custody, provider
         self._steps = {step.host: step for step in steps}
         self._deliveries: dict[str, Delivery] = {}
         self.confirmed: dict[str, Command] = {}
@@ -72,8 +72,8 @@ class Rollout(pulumi.ComponentResource):
         for step in steps:
             confirmed = self._delivery(step.host).tell(self._document(step.host), [*made, *before])
             self.confirmed[step.host], before = confirmed, [confirmed]
-            for generation, names in custody.answered(step.host).items():
-                self._delivery(step.host).keep_keys(generation, names)
+            for generation in custody.answered(step.host):
+                self._delivery(step.host).keep_keys(generation)
         self.register_outputs({})
 
     def _delivery(self, name: str) -> Delivery:
@@ -83,7 +83,7 @@ class Rollout(pulumi.ComponentResource):
             shield = self._delivery(through) if through else None
             needs: list[pulumi.Resource] = [machine.firewall]
             if through:
-                needs.append(self._machines[through].firewall)
+                needs += [self._machines[through].firewall, self._machines[through].power]
             if through in self.confirmed:
                 # One connection to it serves all tries, and opens what the shield had been told when it was made.
                 needs.append(self.confirmed[through])
@@ -93,6 +93,8 @@ class Rollout(pulumi.ComponentResource):
                 door=self._door(machine, str(machine.host.address) if through else None),
                 through=shield.door if shield else None,
                 server=machine.server.id,
+                size=machine.host.server_type,
+                power=machine.power,
                 needs=needs,
                 opts=pulumi.ResourceOptions(parent=self),
             )

@@ -73,10 +73,9 @@ class Custody:
         found = self.known.get(host, ()) if public.kind == "public" else ()
         return next((key for key in found if key.interface == interface), None)
 
-    def answered(self, host: str) -> dict[int, tuple[str, ...]]:
-        """Return the same of those generations alone that it was asked for by a run before this one."""
-        asked = self.asked.get(host, {})
-        return {number: names for number, names in self.all_of(host).items() if number not in asked}
+    def answered(self, host: str) -> tuple[int, ...]:
+        """Return the generations that a host was asked for by a run before this one."""
+        return tuple(number for number in self.all_of(host) if number not in self.asked.get(host, {}))
 
     def all_of(self, host: str) -> dict[int, tuple[str, ...]]:
         """Return the interfaces whose keys a running host makes or has made, by generation, in order."""

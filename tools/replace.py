@@ -62,18 +62,9 @@ def resize(
     with _refusing():
         edit(target.file, stack=target.stack, change=_with_type(host, server_type))
     _up(target)
-    with _refusing():
-        account = Account(host.account, token=_token(target, host), endpoint=_endpoint(target))
-        server = _server(account, target, host)
-        if server.off:
-            account.power_on(server)
-    console.print(f"{name}: is a {server_type}, and on")
-    if target.standing().hosts[name].delivery:
-        # The command that waits for a birth dials it anew, by its pinned key: an origin through its tunnel.
-        _up(target, "--replace", f"**::farshore-delivery-{host.account}.{host.name}-wait")
-        console.print(f"{name}: answers over SSH")
-    else:
-        console.print(f"{name}: delivery does not reach it; see that its domains answer")
+    delivered = target.standing().hosts[name].delivery
+    beside = "answers over SSH" if delivered else "delivery does not reach it: see that its domains answer"
+    console.print(f"{name}: is a {server_type}, and on; {beside}")
 
 
 def _refusing() -> Any:

@@ -106,6 +106,7 @@ def test_production_previews_cleanly_once_tokens_are_set(tmp_path: Path) -> None
 
 
 @pytest.mark.long_on_vm
+@pytest.mark.long
 def test_stock_machines_end_as_the_fast_ones_do(deployed: Deployed, machines: Machines) -> None:
     """A provider's image gets its packages by cloud-init, and has the same files and units in the end."""
     name = lab_name("fs")
@@ -142,6 +143,7 @@ def another() -> Iterator[str]:
 
 
 @pytest.mark.long_on_vm
+@pytest.mark.long
 def test_an_interrupted_up_is_cleaned_by_the_next(another: str, machines: Machines) -> None:
     """Killed in the middle, with servers half made: the next `up` removes what is left and finishes."""
     with subprocess.Popen(

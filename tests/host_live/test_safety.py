@@ -135,7 +135,8 @@ def test_killed_at_any_point_it_leaves_what_the_same_command_finishes(wrapped: M
     kill_at_each(wrapped, told, 1)
 
 
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("step", [17, 1])
 def test_killed_and_left_alone_it_is_taken_back_by_hand_or_timer(wrapped: MachineSpot, told: Bundle, step: int) -> None:
     """Whatever the point: what the timer runs makes the host what it was."""
     bundle = rich(told)
@@ -307,6 +308,7 @@ def test_what_is_sound_and_breaks_a_tunnel_proves_itself_wrong(
     pair.page()
 
 
+@pytest.mark.long
 def test_an_edge_that_sends_its_visitors_nowhere_proves_itself_wrong(pair: Deployed, told: Bundle) -> None:
     """Haproxy takes it and the tunnel is sound; what has an answer keeps it, or delivery takes the change back."""
     shield = pair.machine("falkenstein")
@@ -321,6 +323,7 @@ def test_an_edge_that_sends_its_visitors_nowhere_proves_itself_wrong(pair: Deplo
     pair.page()
 
 
+@pytest.mark.long
 def test_who_had_no_answer_before_does_not_keep_a_change_back(pair: Deployed, told: Bundle) -> None:
     """An origin that is down for a day: `prove` says so, and its shield can be told what it likes meanwhile."""
     shield, origin = pair.machine("falkenstein"), pair.machine("press")
@@ -338,6 +341,7 @@ def test_who_had_no_answer_before_does_not_keep_a_change_back(pair: Deployed, to
     until(lambda: shield.run([HOST, "prove"], within_s=90).returncode == 0 or None, 60, "it answers again")
 
 
+@pytest.mark.long
 def test_an_mtu_that_its_path_does_not_carry_is_named(pair: Deployed, shield: MachineSpot, told: Bundle) -> None:
     """Small packets pass and those of full size do not: the former MTU just fits, the new one is 20 bytes too much."""
     with pair.lab.inject(Blackhole(shield.name, larger_than_bytes=1480)):
