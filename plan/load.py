@@ -18,7 +18,18 @@ from plan.lines import find_lines
 from plan.networks import TunnelNetwork, UniqueLocal
 from plan.rules import RULES, Draft
 from plan.spoken import faults_of
-from plan.stack import TOKEN_LENGTH, Addresses, BreakGlass, Delivery, Domain, Mesh, Secrets, Stack, keys_of, token_fault
+from plan.stack import (
+    TOKEN_LENGTH,
+    Addresses,
+    BreakGlass,
+    Delivery,
+    Domain,
+    Mesh,
+    Secrets,
+    Stack,
+    keys_of,
+    token_fault,
+)
 from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
@@ -28,6 +39,7 @@ from plan.values import (
     DomainName,
     Generation,
     Generations,
+    KeyAgeDays,
     Name,
     is_key,
     is_name,
@@ -56,10 +68,12 @@ VALUES: Final[dict[str, Any]] = {
     "addresses": Addresses,
     "break_glass": BreakGlass,
     "delivery": Delivery,
+    "max_key_age_days": KeyAgeDays,
 }
 KEYS: Final = (
     "network", "network6", "accounts", "secrets", "shields", "origins", "operators", "gateways", "meshes", "domains",
     "parties", "policy", "generations", "active", "addresses", "break_glass", "delivery",
+    "max_key_age_days",
 )  # fmt: skip
 DEEPEST: Final = 32  # levels of mappings and lists; the models need ten
 M = TypeVar("M", bound=BaseModel)

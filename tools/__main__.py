@@ -12,6 +12,7 @@ from tools.plan import plan
 from tools.repair import repair, repair_lab
 from tools.replace import replace, resize
 from tools.rotate import rotate
+from tools.status import status
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_show_locals=False, help=__doc__)
 lab.command("repair")(repair_lab)
@@ -20,6 +21,7 @@ app.add_typer(operator, name="operator")
 app.add_typer(gateway, name="gateway")
 app.command("repair")(repair)
 app.command("rotate")(rotate)
+app.command("status")(status)
 app.command("replace")(replace)
 app.command("resize")(resize)
 app.command("plan")(plan)
