@@ -66,11 +66,11 @@ before = read(PATH), read(PATH + ".pub")
 if before[0] != BIRTH["private"]:
     put(PATH, BIRTH["private"], 0o600)
     put(PATH + ".pub", BIRTH["public"] + "\\n", 0o644)
-    if subprocess.run(["sshd", "-t"]).returncode:
+    if subprocess.run(["/usr/sbin/sshd", "-t"]).returncode:
         put(PATH, before[0], 0o600)
         put(PATH + ".pub", before[1], 0o644)
         sys.exit(2)
-    subprocess.run(["systemctl", "try-reload-or-restart", "ssh.service"], check=True)
+    subprocess.run(["/usr/bin/systemctl", "try-reload-or-restart", "ssh.service"], check=True)
 sys.exit(subprocess.run(["/usr/local/sbin/farshore-host", "apply"], input=DOCUMENT, text=True).returncode)
 """
 

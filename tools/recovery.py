@@ -62,8 +62,7 @@ class Recovery:
         shields = {one.name: self._address(patient, one, servers[one.name]) for one in plan.shields}
         with tempfile.TemporaryDirectory(prefix="farshore-") as name:  # 0700
             doors = GlassDoors(self.target.work.enter, plan, shields, identity, Path(name))
-            _believe(doors, host_keys)
-            readings = {host.name: doors.read(host) for host in plan.hosts}
+            readings = _read(doors, host_keys)
             found = find_keys(plan, readings)
             _say(f"read: {len(found.stashes)} keys of {', '.join(host.name for host in plan.hosts)}")
             for note in found.notes:
@@ -234,14 +233,15 @@ def _check_plan(plan: Plan) -> None:
         raise RecoverError(*faults)
 
 
-def _believe(doors: GlassDoors, file: Path | None) -> None:
-    """Fetch hosts' own keys, have them confirmed, and pin them: shields first, for the others are met through them.
+def _read(doors: GlassDoors, file: Path | None) -> dict[str, Reading]:
+    """Read all hosts, once their own keys are confirmed: shields first, for the others are reached through them.
 
     Raises:
-        RecoverError: One is not what the file says, or nobody says anything.
+        RecoverError: A host key is not what the file says, or nobody says anything; or a host does not open.
     """
     known = read_host_keys(file.read_text(encoding="utf-8")) if file else None
     believed: dict[str, str] = {}
+    readings: dict[str, Reading] = {}
     for hosts in (doors.plan.shields, doors.plan.origins):
         seen = {host.name: doors.host_key(host) for host in hosts}
         for name, key in seen.items():
@@ -254,6 +254,8 @@ def _believe(doors: GlassDoors, file: Path | None) -> None:
             )
         believed |= seen
         doors.believe(believed)
+        readings |= {host.name: doors.read(host) for host in hosts}
+    return readings
 
 
 def _tell(doors: GlassDoors, host: Host, reading: Reading, keys: Mapping[str, Mapping[str, str]]) -> None:
