@@ -138,9 +138,9 @@ def open_doors(
         EngineError: The state can't be read.
         RotationError: It has not the keys of all of them.
     """
-    told = _told(work)
+    told = told_ssh(work)
     asked = plan.hosts if hosts is None else hosts
-    lacking = [host.name for host in asked if {_delivery(host), _met(host)} - told.keys()]
+    lacking = [host.name for host in asked if {_delivery(host), met_name(host)} - told.keys()]
     if lacking:
         raise RotationError(f"state: no keys of {', '.join(lacking)}, allowed: those of every host; `up` first")
     addresses = {
@@ -150,13 +150,13 @@ def open_doors(
         folder = Path(name)
         for host in asked:
             write_private(folder / f"{host.name}.key", told[_delivery(host)])
-        known = [f"{host.name} {told[_met(host)].strip()}\n" for host in asked]
+        known = [f"{host.name} {told[met_name(host)].strip()}\n" for host in asked]
         write_private(folder / "known_hosts", "".join(known))
         yield Doors(work, plan, addresses, folder)
 
 
-def _told(work: Workspace) -> dict[str, str]:
-    """Return what the state knows of SSH, by resource: delivery's private keys, and what hosts said they are."""
+def told_ssh(work: Workspace) -> dict[str, str]:
+    """Return what a state knows of SSH, by resource: delivery's private keys, and what hosts said they are."""
     export = parse_export(work.run(["stack", "export", "--show-secrets", "--stack", work.stack]))
     found = {}
     for resource in export["deployment"].get("resources", ()):
@@ -179,7 +179,7 @@ def _delivery(host: Host) -> str:
     return f"{_DEPLOYMENT}-keys-{host.name}{number}-delivery"
 
 
-def _met(host: Host) -> str:
+def met_name(host: Host) -> str:
     """Return the name of the first contact with a host, which says the SSH host key that was born on it."""
     return f"{_DEPLOYMENT}-delivery-{host.account}.{host.name}-wait"
 
