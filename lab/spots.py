@@ -197,12 +197,10 @@ class MachineSpot(Spot):
         """
         if within_s is None:
             within_s = VIRTUAL_BORN_WITHIN_S if self.world()["virtual"] else BORN_WITHIN_S
-        deadline = time.monotonic() + within_s
 
         def result() -> dict[str, Any] | None:
             try:
-                text = self._read_result(deadline - time.monotonic())
-                return dict(json.loads(text)["v1"])
+                return dict(json.loads(self._read_result(within_s))["v1"])
             except (LabError, OSError, ValueError, subprocess.TimeoutExpired):
                 return None
 
@@ -220,4 +218,4 @@ class MachineSpot(Spot):
         if self.door is None:
             return Path(f"/proc/{self.leader_pid}/root{_RESULT}").read_text(encoding="utf-8")
         waiting = f"until cat {_RESULT} 2>/dev/null; do sleep 0.2; done"
-        return self.run(["sh", "-c", waiting], within_s=max(within_s, 0.1)).stdout
+        return self.run(["sh", "-c", waiting], within_s=within_s).stdout

@@ -40,6 +40,7 @@ from plan.values import (
     DomainName,
     Generation,
     Generations,
+    KeyAgeDays,
     Name,
     is_key,
     is_name,
@@ -69,10 +70,12 @@ VALUES: Final[dict[str, Any]] = {
     "break_glass": BreakGlass,
     "delivery": Delivery,
     "custody": Custody,
+    "max_key_age_days": KeyAgeDays,
 }
 KEYS: Final = (
     "network", "network6", "accounts", "secrets", "shields", "origins", "operators", "gateways", "meshes", "domains",
     "parties", "policy", "generations", "active", "addresses", "break_glass", "delivery", "custody",
+    "max_key_age_days",
 )  # fmt: skip
 DEEPEST: Final = 32  # levels of mappings and lists; the models need ten
 M = TypeVar("M", bound=BaseModel)

@@ -20,7 +20,7 @@ from tools.rotation import RotationError
 from tools.workspace import write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from plan import Host, Plan
     from tools.workspace import Workspace
@@ -60,12 +60,21 @@ class Doors:
         Raises:
             RotationError: It did not answer.
         """
+        said: dict[str, dict[str, int]] = self.status(host)["received_bytes"]
+        return {(name, peer): count for name, peers in said.items() for peer, count in peers.items()}
+
+    def status(self, host: Host) -> dict[str, Any]:
+        """Return what a host says it is; docs/host.md names the parts.
+
+        Raises:
+            RotationError: It did not answer.
+        """
         done = self._ask(host, "status")
         try:
-            said: dict[str, dict[str, int]] = json.loads(done.stdout)["received_bytes"]
-        except (ValueError, KeyError):
+            said: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
             raise RotationError(_silent(host, done)) from None
-        return {(name, peer): count for name, peers in said.items() for peer, count in peers.items()}
+        return said
 
     def _ask(self, host: Host, word: str) -> subprocess.CompletedProcess[str]:
         """Say one of delivery's words to a host; 1 is the answer of a host that has not proven everything."""
@@ -114,15 +123,24 @@ def read_proof(text: str) -> set[tuple[str, str]]:
 
 
 @contextmanager
-def open_doors(work: Workspace, plan: Plan, outputs: dict[str, Any]) -> Iterator[Doors]:
+def open_doors(
+    work: Workspace, plan: Plan, outputs: dict[str, Any], hosts: Sequence[Host] | None = None
+) -> Iterator[Doors]:
     """Take what delivery's connections need from the state, for as long as it is needed.
+
+    Args:
+        work: The engine's side.
+        plan: Whose ways are taken.
+        outputs: The stack's.
+        hosts: Those to ask; all of the plan's where it is left out.
 
     Raises:
         EngineError: The state can't be read.
-        RotationError: It has not the keys of all hosts.
+        RotationError: It has not the keys of all of them.
     """
-    told = _told(work)
-    lacking = [host.name for host in plan.hosts if {_delivery(host), _met(host)} - told.keys()]
+    told = told_ssh(work)
+    asked = plan.hosts if hosts is None else hosts
+    lacking = [host.name for host in asked if {_delivery(host), met_name(host)} - told.keys()]
     if lacking:
         raise RotationError(f"state: no keys of {', '.join(lacking)}, allowed: those of every host; `up` first")
     addresses = {
@@ -130,15 +148,15 @@ def open_doors(work: Workspace, plan: Plan, outputs: dict[str, Any]) -> Iterator
     }
     with tempfile.TemporaryDirectory(prefix="farshore-") as name:  # 0700
         folder = Path(name)
-        for host in plan.hosts:
+        for host in asked:
             write_private(folder / f"{host.name}.key", told[_delivery(host)])
-        known = [f"{host.name} {told[_met(host)].strip()}\n" for host in plan.hosts]
+        known = [f"{host.name} {told[met_name(host)].strip()}\n" for host in asked]
         write_private(folder / "known_hosts", "".join(known))
         yield Doors(work, plan, addresses, folder)
 
 
-def _told(work: Workspace) -> dict[str, str]:
-    """Return what the state knows of SSH, by resource: delivery's private keys, and what hosts said they are."""
+def told_ssh(work: Workspace) -> dict[str, str]:
+    """Return what a state knows of SSH, by resource: delivery's private keys, and what hosts said they are."""
     export = parse_export(work.run(["stack", "export", "--show-secrets", "--stack", work.stack]))
     found = {}
     for resource in export["deployment"].get("resources", ()):
@@ -161,7 +179,7 @@ def _delivery(host: Host) -> str:
     return f"{_DEPLOYMENT}-keys-{host.name}{number}-delivery"
 
 
-def _met(host: Host) -> str:
+def met_name(host: Host) -> str:
     """Return the name of the first contact with a host, which says the SSH host key that was born on it."""
     return f"{_DEPLOYMENT}-delivery-{host.account}.{host.name}-wait"
 

@@ -248,6 +248,7 @@ class Plan:
         addresses_kept: Public addresses are protected against every destroy.
         delivers: Running hosts are told what it says.
         custody: Where keys of a generation that is staged are made.
+        max_key_age_days: Older keys of hosts are to be rotated.
         warnings: What a reader of the preview should know.
     """
 
@@ -267,6 +268,7 @@ class Plan:
     addresses_kept: bool
     delivers: bool
     custody: Literal["state", "host"]
+    max_key_age_days: int
     warnings: tuple[str, ...]
 
     @property

@@ -17,7 +17,17 @@ from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
 from plan.stack.strict import Strict
-from plan.values import FIRST_GENERATION, DomainName, Generation, Generations, HostPair, Name, SshKey, Within
+from plan.values import (
+    FIRST_GENERATION,
+    DomainName,
+    Generation,
+    Generations,
+    HostPair,
+    KeyAgeDays,
+    Name,
+    SshKey,
+    Within,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -103,6 +113,7 @@ class Stack(Strict):
             until it is `ssh` again: for an `up` from a network that no host answers.
         custody: Where hosts' WireGuard keys are made: `state` keeps them in the encrypted state; `host` has each host
             make its own for every generation that is staged while it runs, and only public halves leave it.
+        max_key_age_days: How old a host's key may become before `farshore status` asks for a rotation, 1 to 3650.
         psks: Names of the devices that have a preshared key among the secrets.
     """
 
@@ -126,6 +137,7 @@ class Stack(Strict):
     break_glass: BreakGlass | None = None
     delivery: Delivery = "ssh"
     custody: Custody = "state"
+    max_key_age_days: KeyAgeDays = 365
     psks: frozenset[str] = frozenset()
 
     @property

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
+LAST = 6  # points at the end of an apply, where files go that nobody is told of any more
 SSHD = "/etc/ssh/sshd_config.d/10-farshore.conf"
 STOPPING = f"""
 import errno, os, signal, subprocess, sys
@@ -111,11 +112,11 @@ def points(machine: MachineSpot, bundle: Bundle, how: str) -> int:
 
 
 def kill_at_each(machine: MachineSpot, told: Bundle, step: int) -> None:
-    """Kill `apply` before every so many-th point; the same command finishes, and what is taken back is whole."""
+    """Kill `apply` before every so many-th point and its last; the same command finishes, what is taken back is whole."""
     bundle = rich(told)
     count = points(machine, bundle, "kill")
     assert count >= 20 * 4, count
-    for at in range(1, count + 1, step):
+    for at in sorted({*range(1, count + 1, step), *range(count - LAST, count + 1)}):
         code, said = stopped_at(machine, bundle, "kill", at)
         assert code in {-9, 137}, (at, code, said)
         applied(machine, bundle)
