@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from plan.addresses import Address, Network
     from plan.model.firewall import CloudRule
 
-SWITCH_ON: Final = Path(__file__).with_name("switch_on.py")
+SWITCH_ON: Final = Path(__file__).with_name("switch_on.py").read_text(encoding="utf-8")
 
 
 class Machine(pulumi.ComponentResource):
@@ -154,7 +154,7 @@ class Machine(pulumi.ComponentResource):
         )
         return Command(
             f"{self._name}-power",
-            interpreter=["python3", "-I", "-c", SWITCH_ON.read_text(encoding="utf-8")],
+            interpreter=["python3", "-I", "-c", SWITCH_ON],
             create="switch-on",  # for whoever reads that it failed
             stdin=told,
             logging=Logging.NONE,

@@ -5,7 +5,7 @@ Pure: the answer of `farshore-host status` in, findings out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,14 +36,14 @@ class Health:
     unasked: str = ""
     state: str = ""
     drift: tuple[str, ...] = ()
-    handshake_age_s: Mapping[tuple[str, str], int | None] | None = None
-    key_age_days: Mapping[str, int] | None = None
+    handshake_age_s: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
+    key_age_days: Mapping[str, int] = field(default_factory=dict)
     leftovers: tuple[str, ...] = ()
 
     @property
     def oldest_key_days(self) -> int | None:
         """Return the age of its oldest key."""
-        return max(self.key_age_days.values(), default=None) if self.key_age_days else None
+        return max(self.key_age_days.values(), default=None)
 
     def as_output(self) -> dict[str, Any]:
         """Return the same as JSON has it."""
@@ -52,8 +52,8 @@ class Health:
             "unasked": self.unasked,
             "state": self.state,
             "drift": list(self.drift),
-            "handshake_age_s": {f"{name} {peer}": age for (name, peer), age in (self.handshake_age_s or {}).items()},
-            "key_age_days": dict(self.key_age_days or {}),
+            "handshake_age_s": {f"{name} {peer}": age for (name, peer), age in self.handshake_age_s.items()},
+            "key_age_days": dict(self.key_age_days),
             "leftovers": list(self.leftovers),
         }
 
@@ -91,7 +91,7 @@ def findings(health: Health, *, max_key_age_days: int, hosts: Collection[str]) -
             f"{health.host}: changed by hand ({'; '.join(health.drift[:MORE_SHOWN])}{more}), "
             "allowed: what it was told; `up` with --replace of its delivery, see docs/day2.md"
         )
-    for (name, peer), age_s in (health.handshake_age_s or {}).items():
+    for (name, peer), age_s in health.handshake_age_s.items():
         if peer in hosts and (age_s is None or age_s > STALE_HANDSHAKE_S):
             found = "never" if age_s is None else f"{age_s} s ago"
             yield (

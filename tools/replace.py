@@ -15,8 +15,6 @@ from plan import Host, Plan, StackError
 from plan.custody import stranded_without
 from plan.moves import find_moves
 from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
-from tools.repair_account import Account, AccountError
-from tools.repair_model import Found
 from tools.repair_stack import HETZNER
 from tools.stack_edit import EditError, edit, section
 from tools.stock import Stock, StockError
@@ -68,7 +66,7 @@ def resize(
 
 
 def _refusing() -> Any:
-    return refusing(AccountError, StockError)
+    return refusing(StockError)
 
 
 def _plan(target: Target) -> Plan:
@@ -110,13 +108,6 @@ def _require(target: Target, host: Host, *, resized: str = "") -> None:
         stock.require(host, resized=resized)
     except StockError as error:
         raise StockError(f"{error}\nnothing was changed") from error
-
-
-def _server(account: Account, target: Target, host: Host) -> Found:
-    for found in account.found():
-        if (found.kind, found.stack, found.host) == ("server", target.stack, host.name):
-            return found
-    raise AccountError(f"account {host.account}: no server of {host.name}, allowed: one; run {target.up}")
 
 
 def _with_type(host: Host, server_type: str) -> Callable[[Any], None]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 from rich.table import Table
 
 from plan import Host
-from plan.standing import Standing
+from plan.standing import read_standing
 from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
 from tools.health import Health, findings, read_health
 from tools.repair_state import StateError
@@ -28,13 +29,12 @@ def status(
     """Show what each host is and how old its keys are; exit code 1 where something is to be done, which is said."""
     with refusing(RotationError, StateError):
         target = find_target(stack, config_file, lab)
-        plan, standing = target.plan(), target.standing()
-        within = [host for host in plan.hosts if not out_of_reach(host, standing)]
-        with (
-            open_doors(target.work, plan, target.work.outputs(), within) as doors,
-            ThreadPoolExecutor(AT_ONCE) as asking,
-        ):
-            healths = list(asking.map(partial(look, doors, standing), plan.hosts))
+        plan, outputs = target.plan(), target.work.outputs()
+        standing = read_standing(outputs.get("standing"))
+        unasked = {host.name: why for host in plan.hosts if (why := out_of_reach(host, standing))}
+        within = [host for host in plan.hosts if host.name not in unasked]
+        with open_doors(target.work, plan, outputs, within) as doors, ThreadPoolExecutor(AT_ONCE) as asking:
+            healths = list(asking.map(partial(look, doors, unasked), plan.hosts))
     names = {host.name for host in plan.hosts}
     said = [line for one in healths for line in findings(one, max_key_age_days=plan.max_key_age_days, hosts=names)]
     if as_json:
@@ -48,10 +48,10 @@ def status(
         raise typer.Exit(1)
 
 
-def look(doors: Doors, standing: Standing, host: Host) -> Health:
+def look(doors: Doors, unasked: Mapping[str, str], host: Host) -> Health:
     """Return how a host is; one that can't be asked says why, and does not keep the others."""
-    if why := out_of_reach(host, standing):
-        return Health(host.name, unasked=why)
+    if host.name in unasked:
+        return Health(host.name, unasked=unasked[host.name])
     try:
         return read_health(host.name, doors.status(host))
     except RotationError as error:
@@ -64,7 +64,7 @@ def table(healths: list[Health]) -> Table:
     for title in ("host", "state", "changed by hand", "last handshake", "oldest key", "user data left"):
         drawn.add_column(title)
     for one in healths:
-        ages = [age for age in (one.handshake_age_s or {}).values() if age is not None]
+        ages = [age for age in one.handshake_age_s.values() if age is not None]
         days = one.oldest_key_days
         drawn.add_row(
             one.host,
