@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks import cloud, engine, firewall, first_light, plan, snapshot
+from benchmarks import cloud, edits, engine, firewall, first_light, plan, snapshot
 
 if __name__ == "__main__":
     plan.main()
+    edits.main()
     cloud.main()
     engine.main()
     firewall.main()

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from cloud_init.material import Material
     from plan.model import Host, Site
     from plan.model.data import Data
+    from plan.model.wireguard import Interface
 
 
 IDENTITY_PATH: Final = "/etc/farshore/host"
@@ -80,12 +81,14 @@ class File:
         path: Absolute.
         mode: As chmod(1) takes it, four digits.
         secret: Holds a key, or an address that is hidden.
+        made_there: Holds a key that the host has made, which nobody else has: it has no content here.
     """
 
     path: str
     mode: str
     content: str = field(repr=False)
     secret: bool = False
+    made_there: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +136,7 @@ def render_bundle(host: Host, material: Material) -> Bundle:
         unit = f"wg-quick@{interface.name}.service"
         files += [
             File(config_path(interface), "0600", render_wireguard(interface, material), secret=True),
-            File(private_key_path(interface), "0600", material.text(interface.private_key) + "\n", secret=True),
+            _private_key(interface, material),
             File(f"/etc/systemd/system/{unit}.d/farshore.conf", "0644", TUNNEL_DROP_IN),
         ]
         files += [
@@ -198,6 +201,13 @@ def render_domains(sites: Sequence[Site]) -> str:
     """Return the names that a shield's edge answers and how each is asked, for the proof that it does."""
     ways = {"none": "http", "passthrough": "tls"}
     return "".join(f"{ways[site.tls]} {site.domain}\n" for site in sites)
+
+
+def _private_key(interface: Interface, material: Material) -> File:
+    """Return the file of an interface's own key."""
+    own = interface.own_key
+    content = "" if own else f"{material.text(interface.private_key)}\n"
+    return File(private_key_path(interface), "0600", content, secret=True, made_there=own)
 
 
 def _tunnel_environment(host: Host) -> str:

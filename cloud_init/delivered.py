@@ -60,7 +60,12 @@ def _sealed(host: Host, bundle: Bundle, sequence: int, revoked: Sequence[str]) -
         "host": host.name,
         "sequence": sequence,
         "files": [
-            {"path": file.path, "mode": file.mode, "content": file.content, "secret": file.secret}
+            {
+                "path": file.path,
+                "mode": file.mode,
+                "content": None if file.made_there else file.content,
+                "secret": file.secret,
+            }
             for file in bundle.files
         ],
         "units": list(bundle.units),

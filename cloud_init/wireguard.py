@@ -29,8 +29,9 @@ def config_path(interface: Interface) -> str:
 
 
 def private_key_path(interface: Interface) -> str:
-    """Return where an interface's own key lies."""
-    return f"{KEYS}/{interface.name}.key"
+    """Return where an interface's own key lies; one that the host made is known by its generation as well."""
+    own = f".own{interface.generation}" if interface.own_key else ""
+    return f"{KEYS}/{interface.name}{own}.key"
 
 
 def preshared_key_path(interface: Interface, peer: Peer) -> str:

@@ -45,8 +45,9 @@ class Door:
 class Delivery(pulumi.ComponentResource):
     """Wait until a host is born, have it apply its bundle, and confirm that from a new connection.
 
-    Each is a resource of its own that a later run repeats if it failed. A bundle that nobody confirms is taken back by
-    the host itself, so a connection that can't be made again undoes what made it impossible.
+    A server that was off for another size is waited for as well. Each is a resource of its own that a later run repeats
+    if it failed. A bundle that nobody confirms is taken back by the host itself, so a connection that can't be made
+    again undoes what made it impossible.
 
     The first contact believes the SSH host key of the host's birth, which its provider can read, and learns the one
     that was born on the host; whatever comes later believes that one alone.
@@ -57,6 +58,8 @@ class Delivery(pulumi.ComponentResource):
         door: The host's, with the key of its birth.
         through: The door of the shield that it is reached through, with the key that was born there.
         server: Its server's id: a new server is waited for and told anew.
+        size: Its server's type: one that was off for another is waited for again.
+        power: What switches it on.
         needs: Resources that must be there before the host can be dialled: its firewall, the shield on the way.
         believed: Returns the one host key that is believed after that, from the server's id and what it said then.
     """
@@ -69,18 +72,22 @@ class Delivery(pulumi.ComponentResource):
         door: Door,
         through: Door | None,
         server: pulumi.Output[str],
+        size: str,
+        power: pulumi.Resource,
         needs: Sequence[pulumi.Resource],
         believed: Callable[[str, str], str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("farshore:components:Delivery", name, None, opts)
-        self._name, self._commands, self._triggers = name, provider, [server]
-        self._needs, self._through = needs, through
+        self._name, self._commands, self._server = name, provider, server
+        self._needs, self._through = [power, *needs], through
         # A host's first moment is waited for; afterwards it answers, or something is wrong with it.
         first = _connection(door, through, BIRTH_DIALS, BIRTH_DIAL_WITHIN_S)
-        self._born = self._run("wait", "wait", first, None, needs)
+        self._born = self._run("wait", "wait", first, None, self._needs)
         said = pulumi.Output.all(server, self._born.stdout)
         self.door = replace(door, host_key=said.apply(lambda both: believed(both[0], both[1])))
+        again = _connection(self.door, through, BIRTH_DIALS, BIRTH_DIAL_WITHIN_S)
+        self._there = self._run("back", "wait", again, None, [*self._needs, self._born], size)
 
     def tell(self, document: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> Command:
         """Have the host apply its bundle and confirm that; return the confirmation.
@@ -91,12 +98,32 @@ class Delivery(pulumi.ComponentResource):
         """
         told: pulumi.Output[str] = pulumi.Output.secret(document)
         digest = pulumi.Output.unsecret(document.apply(_digest))
-        later = _connection(self.door, self._through, DIALS, DIAL_WITHIN_S)
-        applied = self._run("apply", "apply", later, told, [*self._needs, self._born, *after])
+        applied = self._run("apply", "apply", self._later(), told, [*self._needs, self._there, *after])
         confirm = pulumi.Output.concat("confirm ", digest)
-        confirmed = self._run("confirm", confirm, later, told, [*self._needs, applied])
+        confirmed = self._run("confirm", confirm, self._later(), told, [*self._needs, applied])
         self.register_outputs({})
         return confirmed
+
+    def ask_keys(self, generation: int, names: Sequence[str]) -> Command:
+        """Have the host make its keys of a generation, and say their public halves; what it has made it says again.
+
+        Args:
+            generation: Its number.
+            names: Interfaces.
+        """
+        words = f"keys {generation} {' '.join(names)}"
+        return self._run(f"keys-g{generation}", words, self._later(), None, [*self._needs, self._there])
+
+    def keep_keys(self, generation: int) -> Command:
+        """Keep the command by which the host was asked: whatever changes, it has answered.
+
+        With another server the engine runs it anew: there it asks for nothing, since that one has keys of the state.
+        """
+        role, needs, settled = f"keys-g{generation}", [*self._needs, self._there], ["connection", "create", "triggers"]
+        return self._run(role, "wait", self._later(), None, needs, ignore_changes=settled)
+
+    def _later(self) -> ConnectionArgs:
+        return _connection(self.door, self._through, DIALS, DIAL_WITHIN_S)
 
     def _run(
         self,
@@ -105,6 +132,8 @@ class Delivery(pulumi.ComponentResource):
         connection: ConnectionArgs,
         stdin: pulumi.Output[str] | None,
         after: Sequence[pulumi.Resource],
+        *triggers: pulumi.Input[str],
+        ignore_changes: list[str] | None = None,
     ) -> Command:
         return Command(
             f"{self._name}-{role}",
@@ -113,12 +142,13 @@ class Delivery(pulumi.ComponentResource):
             stdin=stdin,
             logging=Logging.NONE,
             add_previous_output_in_env=False,
-            triggers=self._triggers,
+            triggers=[self._server, *triggers],
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=self._commands,
                 depends_on=list(after),
                 additional_secret_outputs=["stdout", "stderr"],
+                ignore_changes=ignore_changes,
             ),
         )
 

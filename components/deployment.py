@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
+import pulumi_command as command
 
 from cloud_init import Material, draft_user_data, render_birth, render_device
 from cloud_init.wireguard import render_endpoint
 from components.account import Account
+from components.halves import Halves
 from components.keys import Keys
 from components.origin import Origin
 from components.rollout import Rollout
 from components.shield import Shield
 from plan.changes import tell_changes
 from plan.cost import tell_cost
+from plan.custody import judge_custody, plan_custody, tell_custody
 from plan.data import judge_data, tell_erasure
 from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
@@ -51,7 +55,7 @@ class Deployment(pulumi.ComponentResource):
 
     Raises:
         StackError: There are findings, a host that stands would have to move, or the plan is more than one step of a
-            rotation away from what stands.
+            rotation away from what stands, or wants keys from hosts that are not asked for them.
         RenderError: A host's user data is too long, or its `setup` says what only Farshore may say.
     """
 
@@ -74,6 +78,9 @@ class Deployment(pulumi.ComponentResource):
             raise StackError(moves)
         if step := tuple(judge_step(plan, self._standing)):
             raise StackError(step)
+        rollout, custody = plan_rollout(plan, self._standing), plan_custody(plan, self._standing)
+        if unheard := tuple(judge_custody(custody, {step.host for step in rollout})):
+            raise StackError(unheard)
         texts = draft_user_data(plan.hosts)  # what is too long is refused by the preview, before any resource
         super().__init__("farshore:components:Deployment", name, None, opts)
         for warning in plan.warnings:
@@ -84,7 +91,6 @@ class Deployment(pulumi.ComponentResource):
             host.name: told_to(plan, host, _short_digest(texts[host.name]), _short_digest(render_birth(host)))
             for host in plan.hosts
         }
-        rollout = plan_rollout(plan, self._standing)
         self._accounts = {
             account: Account(f"{name}-{account}", token=secrets.tokens[account], opts=own) for account in plan.accounts
         }
@@ -103,14 +109,28 @@ class Deployment(pulumi.ComponentResource):
         servers = {host: machine.server_name for host, machine in self._machines.items()}
         for change in tell_changes(plan, self._standing, self._now, servers, {step.host for step in rollout}):
             pulumi.log.warn(change, self)
+        for line in tell_custody(plan, self._standing):
+            pulumi.log.warn(line, self)
+        self._custody, self._halves = custody, Halves(custody, self._keys, self._machines)
+        commands = command.Provider(f"{name}-commands", opts=own)
         for machine in self._machines.values():
-            machine.boot(self._resolve, self._resolve(machine.host.delivery_key))
+            host = machine.host
+            machine.boot(
+                custody.at_birth(host),
+                partial(self._resolve_at_birth, host),
+                self._resolve(host.delivery_key),
+                commands,
+                secrets.tokens[host.account],
+            )
         self._confirmed: Mapping[str, Command] = {}
-        if rollout:  # its provider is needed for nothing else
+        if rollout:
             self._confirmed = Rollout(
                 f"{name}-delivery",
+                provider=commands,
                 machines=self._machines,
                 keys=self._keys,
+                custody=custody,
+                halves=self._halves,
                 resolve=self._resolve,
                 told=self._standing.hosts,
                 steps=rollout,
@@ -130,7 +150,11 @@ class Deployment(pulumi.ComponentResource):
             volume = self._machines[ref.of].volume
             assert volume is not None, f"{ref}: its host has no volume"
             return volume.number if ref.kind == "volume" else volume.key
-        return self._keys.output(ref)
+        return self._halves.output(ref) if ref.kind == "public" else self._keys.output(ref)
+
+    def _resolve_at_birth(self, host: Host, ref: Ref) -> pulumi.Output[str]:
+        """Return what a reference stands for in the user data of one host."""
+        return self._halves.at_birth(host, ref) if ref.kind == "public" else self._resolve(ref)
 
     def _make_exports(self) -> dict[str, Any]:
         """Return the stack's outputs: no secret, and no origin's public address."""
@@ -170,9 +194,16 @@ class Deployment(pulumi.ComponentResource):
         server, confirmed = self._machines[host.name].server.id, self._confirmed.get(host.name)
         # What was not confirmed was not told: the outputs then stay as they were.
         said = pulumi.Output.from_input("") if confirmed is None else pulumi.Output.unsecret(confirmed.stdout)
-        known: pulumi.Output[dict[str, Any]] = pulumi.Output.all(server, said).apply(
-            lambda both: what_it_knows(
-                before, both[0], now, delivered=confirmed is not None, host_keys=read_host_keys(both[1] or "")
+        done = server if confirmed is None else pulumi.Output.all(server, confirmed.id).apply(lambda ids: ids[0])
+        told = pulumi.Output.all(done, self._halves.own_keys(host.name), said)
+        known: pulumi.Output[dict[str, Any]] = told.apply(
+            lambda all_: what_it_knows(
+                before,
+                all_[0],
+                now,
+                delivered=confirmed is not None,
+                own_keys=(*self._custody.kept_by(host.name, all_[0]), *all_[1]),
+                host_keys=read_host_keys(all_[2] or ""),
             ).as_output()
         )
         return known

@@ -70,6 +70,8 @@ class _Planner:
             waived=frozenset(waived_pairs(self.stack)),
             addresses_kept=self.stack.addresses == "keep",
             delivers=self.stack.delivery == "ssh",
+            custody=self.stack.custody,
+            max_key_age_days=self.stack.max_key_age_days,
             warnings=find_warnings(self.stack, (*shields, *origins), crowded=self.crowded),
         )
 

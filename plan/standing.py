@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from plan.model import Device, Host, Plan
 
 
+@dataclass(frozen=True, order=True)
+class OwnKey:
+    """A WireGuard key that a host made, which alone has it: of an interface and a generation; the `public` half."""
+
+    generation: int
+    interface: str
+    public: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Told:
     """What a server was told, as far as it is no secret and a person may ask for it.
@@ -33,6 +42,7 @@ class Told:
         delivery: It was told to let delivery in, so that it can be told more while it runs.
         generations: Sets of keys that it has.
         active: The one by which it sends.
+        own_keys: Those that it made itself; all others came from the state.
         location: Where it stands; empty for what a version wrote that did not say.
         server_type: Its size; the same.
         data: Its volume, if it has one.
@@ -50,6 +60,7 @@ class Told:
     delivery: bool
     generations: tuple[int, ...] = (FIRST_GENERATION,)
     active: int = FIRST_GENERATION
+    own_keys: tuple[OwnKey, ...] = ()
     location: str
     server_type: str
     data: DataTold | None = None
@@ -71,8 +82,14 @@ class Told:
             "active": self.active,
             "location": self.location,
             "server_type": self.server_type,
+        } | {
             **({"data": self.data.as_output()} if self.data else {}),
             **({"host_keys": list(self.host_keys)} if self.host_keys else {}),
+            **(
+                {"own_keys": [[key.generation, key.interface, key.public] for key in self.own_keys]}
+                if self.own_keys
+                else {}
+            ),
         }
 
 
@@ -125,7 +142,13 @@ def accepted(host: Host) -> tuple[str, ...]:
 
 
 def what_it_knows(
-    before: Told | None, server: str, now: Told, *, delivered: bool, host_keys: tuple[str, ...] = ()
+    before: Told | None,
+    server: str,
+    now: Told,
+    *,
+    delivered: bool,
+    own_keys: tuple[OwnKey, ...] = (),
+    host_keys: tuple[str, ...] = (),
 ) -> Told:
     """Return what one server has been told after a run.
 
@@ -134,8 +157,10 @@ def what_it_knows(
         server: The provider's number of the one that stands now.
         now: From `told_to`.
         delivered: This run has told it over SSH, if it is not a new one.
+        own_keys: Those of the keys that it was told to use which it has made itself.
         host_keys: SSH host keys that it has said it has.
     """
+    now = replace(now, own_keys=own_keys)
     if before is None or before.server != server:
         return replace(now, server=server, host_keys=host_keys)
     data = data_after(before.data, now.data, delivered=delivered)
@@ -177,6 +202,7 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             delivery=said.get("delivery") is True,
             generations=tuple(map(int, said.get("generations", (FIRST_GENERATION,)))),
             active=int(said.get("active", FIRST_GENERATION)),
+            own_keys=tuple(OwnKey(int(one[0]), str(one[1]), str(one[2])) for one in said.get("own_keys", ())),
             location=str(said.get("location", "")),
             server_type=str(said.get("server_type", "")),
             data=read_data(said.get("data")),

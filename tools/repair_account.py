@@ -1,11 +1,13 @@
 """One cloud account as `farshore repair` sees it: what stands in it, by id, and the few things done to it.
 
-A host's public addresses are not read. Firewalls' rules, where those of a hidden host can stand, are, and not shown.
+A hidden host's public addresses are not read. Firewalls' rules, where those can stand, are, and not
+shown.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Any, Final
 
 from hcloud import APIException, Client
@@ -126,6 +128,23 @@ class Account:
                     address.assign(assignee_id=server.id, assignee_type="server").wait_until_finished()
             finally:
                 bound.power_on().wait_until_finished()
+
+    def public_address(self, server: Found, family: str) -> str:
+        """Return a server's public address: for a shield, whose address is no secret.
+
+        Args:
+            server: The shield's.
+            family: ipv4 or ipv6.
+
+        Raises:
+            AccountError: The account did not answer, or the server has none.
+        """
+        with self._explaining(f"reading server {server.name!r}"):
+            net = self._client.servers.get_by_id(server.id).public_net
+        said = (net.ipv4 if family == "ipv4" else net.ipv6) if net else None
+        if said is None:
+            raise AccountError(f"account {self.name}: server {server.name!r} without {family}, allowed: with it")
+        return str(said.ip) if family == "ipv4" else str(IPv6Network(str(said.ip)).network_address + 1)
 
     def _settled(self, server: BoundServer) -> BoundServer | None:
         """Return a server as it is when it has stopped changing, None if it is gone by then."""

@@ -96,12 +96,12 @@ class Patient:
             StateError: What the engine gave is no state.
             WishError: What the engine gave is no preview.
         """
-        names = json.loads(self._work.run(["config", "get", "farshore:accounts", *self._work.where]))
-        found = [thing for name in names for thing in self._account(name).found()]
+        names = self.account_names()
+        found = [thing for name in names for thing in self.account(name).found()]
         state = read_state(parse_export(self._export()))
         former = {row.account for row in state.known} - set(names) - {ACCOUNT_UNKNOWN}
         for name in sorted(former):  # left the stack file, not yet the state
-            found += self._account(name).found()
+            found += self.account(name).found()
         stack = bare(self._work.stack)
         wishes = self._wishes() if self._adopt and orphans(stack, found, state) else None
         return Look(state=state, differences=find_differences(stack, found, state, wishes))
@@ -139,14 +139,14 @@ class Patient:
         """Do what can be done after one look; tell whether anything was."""
         doomed = [one.found for one in now.differences if one.remedy == "remove" and one.key in agreed and one.found]
         for thing in sorted(doomed, key=lambda orphan: KINDS.index(orphan.kind)):
-            self._account(thing.account).remove(thing)
+            self.account(thing.account).remove(thing)
             self._told(thing, "is removed")
         adopted = [one for one in now.differences if one.remedy == "adopt" and not one.early]
         if adopted:
             self._take_over(adopted)
         dark = [one.found for one in now.differences if one.remedy == "power on" and one.found]
         for thing in dark:
-            self._account(thing.account).power_on(thing)
+            self.account(thing.account).power_on(thing)
             self._told(thing, "is on")
         return bool(doomed or adopted or dark)
 
@@ -155,7 +155,7 @@ class Patient:
         lacking = [one for one in seen.differences if one.remedy == "attach"]
         for one in lacking:
             assert one.found is not None  # it is an object that lacks something
-            self._account(one.account).attach(one.found, one.missing)
+            self.account(one.account).attach(one.found, one.missing)
             self._told(one.found, f"has {one.why} again")
         return bool(lacking)
 
@@ -168,7 +168,7 @@ class Patient:
         The state is read and written at once; `stack import` takes the stack's lock.
         """
         fresh = with_adopted(parse_export(self._export()), adopted, datetime.now(UTC))
-        self._work.run(["stack", "import", "--stack", self._work.stack], given=json.dumps(fresh), folder=self._home)
+        self._work.run(["stack", "import", "--stack", self._work.stack], given=json.dumps(fresh), folder=self.home)
         # A firewall's row is whole as it is, and its rules are to stay the secret that it makes of them.
         urns = [one.wish.urn for one in adopted if one.wish is not None and one.kind != "firewall"]
         targets = [word for urn in urns for word in ("--target", urn)]
@@ -193,7 +193,7 @@ class Patient:
             raise EngineError(f"preview: {faults_of(str(error))}") from None
 
     @property
-    def _home(self) -> Path:
+    def home(self) -> Path:
         """The folder to import from: `stack import` takes no --config-file, and may write beside the Pulumi.yaml."""
         beside = self._work.stack_file.parent
         return beside if (beside / "Pulumi.yaml").exists() else self._work.project
@@ -210,13 +210,20 @@ class Patient:
                 ) from error
             yield
 
-    def _account(self, name: str) -> Account:
-        """Return an account, opened with the token that the stack file holds encrypted."""
+    def account_names(self) -> list[str]:
+        """Return the names of the stack file's accounts."""
+        return list(json.loads(self._work.run(["config", "get", "farshore:accounts", *self._work.where])))
+
+    def token(self, name: str) -> str:
+        """Return what opens an account; the stack file holds it encrypted."""
+        path = f"farshore:secrets.tokens.{name}"
+        return self._work.run(["config", "get", "--path", path, *self._work.where]).strip()
+
+    def account(self, name: str) -> Account:
+        """Return an account, opened."""
         if name not in self._accounts:
-            path = f"farshore:secrets.tokens.{name}"
-            token = self._work.run(["config", "get", "--path", path, *self._work.where]).strip()
             endpoint = self._work.environment.get("HCLOUD_ENDPOINT", HETZNER)
-            self._accounts[name] = Account(name, token=token, endpoint=endpoint)
+            self._accounts[name] = Account(name, token=self.token(name), endpoint=endpoint)
         return self._accounts[name]
 
 

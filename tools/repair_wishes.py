@@ -118,7 +118,7 @@ def why_not(thing: Found, wish: Wish | None, state: State, coming: frozenset[tup
     unclear = _unclear(wish) - LATER
     if unclear:
         return f"what the program asks for is not known yet: {', '.join(sorted(unclear))}"
-    for name in REPLACES[thing.kind]:
+    for name in set(REPLACES[thing.kind]) - set(_strings(wish.row.get("ignoreChanges"))):
         wanted, has = wish.inputs.get(name), thing.traits.get(name)
         if wanted != has:
             return f"another {name}" if name in QUIET else f"{name}: {has!r}, the program asks for {wanted!r}"

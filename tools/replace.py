@@ -12,10 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from plan import Host, Plan, StackError
+from plan.custody import stranded_without
 from plan.moves import find_moves
 from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
-from tools.repair_account import Account, AccountError
-from tools.repair_model import Found
 from tools.repair_stack import HETZNER
 from tools.stack_edit import EditError, edit, section
 from tools.stock import Stock, StockError
@@ -31,7 +30,9 @@ def replace(
     """Replace a host's server by a new one, after a look whether there is one to be had."""
     with _refusing():
         target = find_target(stack, config_file, lab)
-        host = _host(_plan(target), name)
+        plan = _plan(target)
+        host = _host(plan, name)
+        _require_known(target, plan, host)
         require(target, host)
     console.print(f"{name}: a {host.server_type} with {host.image} is to be had in {host.location}")
     agree(f"what is on the disk of {name} goes with its server", yes=yes)
@@ -59,22 +60,13 @@ def resize(
     with _refusing():
         edit(target.file, stack=target.stack, change=_with_type(host, server_type))
     _up(target)
-    with _refusing():
-        account = Account(host.account, token=_token(target, host), endpoint=_endpoint(target))
-        server = _server(account, target, host)
-        if server.off:
-            account.power_on(server)
-    console.print(f"{name}: is a {server_type}, and on")
-    if target.standing().hosts[name].delivery:
-        # The command that waits for a birth dials it anew, by its pinned key: an origin through its tunnel.
-        _up(target, "--replace", f"**::farshore-delivery-{host.account}.{host.name}-wait")
-        console.print(f"{name}: answers over SSH")
-    else:
-        console.print(f"{name}: delivery does not reach it; see that its domains answer")
+    delivered = target.standing().hosts[name].delivery
+    beside = "answers over SSH" if delivered else "delivery does not reach it: see that its domains answer"
+    console.print(f"{name}: is a {server_type}, and on; {beside}")
 
 
 def _refusing() -> Any:
-    return refusing(AccountError, StockError)
+    return refusing(StockError)
 
 
 def _plan(target: Target) -> Plan:
@@ -97,6 +89,19 @@ def _host(plan: Plan, name: str) -> Host:
     raise EditError(f"host: {name!r}, allowed: {', '.join(host.name for host in plan.hosts)}; name one")
 
 
+def _require_known(target: Target, plan: Plan, host: Host) -> None:
+    """See that whoever dials a host would know its next server.
+
+    Raises:
+        EditError: Somebody knows it by a key that it made and that goes with its server.
+    """
+    if names := stranded_without(plan, target.standing(), host.name):
+        raise EditError(
+            f"{host.key}: {', '.join(names)} would not know its next server, for its key goes with this one, allowed: "
+            "one with a key of the state; farshore:custody: state, `farshore rotate`, then this (docs/custody.md)"
+        )
+
+
 def require(target: Target, host: Host, *, resized: str = "") -> None:
     """Refuse where a server of a host's could not be ordered now, or could not have another size.
 
@@ -108,13 +113,6 @@ def require(target: Target, host: Host, *, resized: str = "") -> None:
         stock.require(host, resized=resized)
     except StockError as error:
         raise StockError(f"{error}\nnothing was changed") from error
-
-
-def _server(account: Account, target: Target, host: Host) -> Found:
-    for found in account.found():
-        if (found.kind, found.stack, found.host) == ("server", target.stack, host.name):
-            return found
-    raise AccountError(f"account {host.account}: no server of {host.name}, allowed: one; run {target.up}")
 
 
 def _with_type(host: Host, server_type: str) -> Callable[[Any], None]:

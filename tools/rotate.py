@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from plan import Host, Plan
+from plan.custody import outside_hosts
 from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
 from tools.repair_state import StateError
 from tools.rotation import (
@@ -207,6 +208,12 @@ class _Rotation:
             _say(f"    {copies.purge}")
         elif copies.where:
             _say(f"  copies of former states may have them, encrypted: {copies.where}")
+        if plan.custody == "host":
+            left = outside_hosts(plan, self._target.standing())
+            once_more = (
+                f"not those of {', '.join(left)}, which came meanwhile: rotate once more" if left else "all of them"
+            )
+            _say(f"  private keys that were made on their hosts and are nowhere else: {once_more}")
         _say("  what a server was born with stays in its user data, at the provider and in the state, while it lives")
 
     def _doors(self, plan: Plan) -> AbstractContextManager[Doors]:

@@ -20,6 +20,7 @@ from cloud_init.host.faults import Refused
 from cloud_init.host.interface import interfaces_of
 from cloud_init.host.journal import paths_of, read_disk
 from cloud_init.host.live import read_interfaces
+from cloud_init.host.own_keys import make_keys
 from cloud_init.host.places import DOMAINS, MARKER
 from cloud_init.host.prove import (
     FRESH_S,
@@ -49,6 +50,8 @@ def serve(words: str) -> int:
     match words.split():
         case ["wait"]:
             return await_birth(BIRTH_WITHIN_S)
+        case ["keys", generation, *names] if names:
+            return make_keys(generation, names)
         case ["apply"]:
             return deliver()
         case ["confirm", digest]:
@@ -59,7 +62,7 @@ def serve(words: str) -> int:
             print(json.dumps(status(), indent=2, sort_keys=True))
             return 0
         case _:
-            allowed = "wait, apply, confirm DIGEST, prove, status"
+            allowed = "wait, keys GENERATION NAMES, apply, confirm DIGEST, prove, status"
             raise Refused([f"ssh: other words, allowed: {allowed}; this key is for delivery alone"])
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloud_init.host.commands import Deadline
+from cloud_init.host.durable import read_text
 from cloud_init.host.faults import Refused
-from cloud_init.host.places import IDENTITY, path_fault, symlink_fault
+from cloud_init.host.places import IDENTITY, KEY_FOLDER, path_fault, symlink_fault
 
 SCHEMA = 1
 INPUT_MAX_BYTES = 4 * 1024 * 1024
@@ -145,7 +146,7 @@ def _list_faults(found: dict[str, Any]) -> list[str]:
 
 
 def _file_fault(file: object) -> str:
-    """Return what is wrong with one file of a document."""
+    """Return what is wrong with one file of a document; a key that was made here gets its content."""
     if not isinstance(file, dict) or set(file) != _FILE_KEYS:
         return "other keys, allowed: path, mode, content and secret"
     fault = path_fault(file["path"])
@@ -158,6 +159,8 @@ def _file_fault(file: object) -> str:
         return "mode or secret: another form, allowed: four octal digits, true or false"
     if file["secret"] and file["mode"] != "0600":
         return "mode: open, allowed: 0600 for a secret"
+    if file["content"] is None and file["path"].startswith(KEY_FOLDER):
+        file["content"] = read_text(file["path"])  # made here: no bundle brings it
     if not isinstance(file["content"], str) or "\0" in file["content"]:
-        return "content: no text, allowed: text"
+        return "content: no text, allowed: text, or a key that is here"
     return ""

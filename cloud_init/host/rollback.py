@@ -42,7 +42,8 @@ def take_back(*, at_boot: bool) -> tuple[list[str], list[str]]:
     target = without_keys(told_by(record, _files_before(record, journal)), revoked)
     said = reopened(told_by(marker, read_disk(paths_of(marker))), target)
     paths = set(target.files)
-    ours = now.files.keys() & {*paths_of(marker), *paths}
+    # What the switch found as it should be was there before it, and stays: a key that was made here.
+    ours = now.files.keys() & {*journal.get("paths", ()), *paths}
     before = told_by(marker, {path: now.files[path] for path in ours})
     live = Live({}, {}, {}, (), ()) if at_boot else read_live(target, before.units, deadline)
     steps = plan_steps(before, target, live, _key_files(target))

@@ -160,7 +160,8 @@ class Host:
         if self.data is not None:
             refs |= {self.data.volume, *([self.data.key] if self.data.key else [])}
         for interface in self.interfaces:
-            refs.add(interface.private_key)
+            if not interface.own_key:
+                refs.add(interface.private_key)
             for peer in interface.peers:
                 told = (peer.public_key, peer.preshared_key, peer.endpoint.address if peer.endpoint else None)
                 refs |= {ref for ref in told if isinstance(ref, Ref)}
@@ -251,6 +252,8 @@ class Plan:
         waived: Pairs of shield and origin, and the rules that they may break.
         addresses_kept: Public addresses and data volumes are protected against every destroy.
         delivers: Running hosts are told what it says.
+        custody: Where keys of a generation that is staged are made.
+        max_key_age_days: Older keys of hosts are to be rotated.
         warnings: What a reader of the preview should know.
     """
 
@@ -269,6 +272,8 @@ class Plan:
     waived: frozenset[tuple[str, str, str]]
     addresses_kept: bool
     delivers: bool
+    custody: Literal["state", "host"]
+    max_key_age_days: int
     warnings: tuple[str, ...]
 
     @property

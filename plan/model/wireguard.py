@@ -81,6 +81,7 @@ class Interface:
         listen_port: UDP.
         mtu_bytes: Of the packets inside.
         private_key: Its own key.
+        own_key: The host has made that key, and nobody else has it; else it comes from the state.
         endpoint: Where those dial it who have every address family; None where nobody can.
         peers: In the order of their names.
         routes: In the order of their destinations.
@@ -95,6 +96,7 @@ class Interface:
     endpoint: Endpoint | None
     peers: tuple[Peer, ...]
     routes: tuple[Route, ...] = ()
+    own_key: bool = False
 
     @property
     def public_key(self) -> Ref:

@@ -4,6 +4,7 @@ Pure. Each rule judges whatever is sound of a draft, so that a fault in one plac
 """
 
 from plan.jurisdiction import judge_places as judge_jurisdictions
+from plan.rules.custody import judge_custody
 from plan.rules.draft import Draft
 from plan.rules.generations import judge_generations
 from plan.rules.names import judge_names
@@ -14,4 +15,13 @@ from plan.rules.slots import judge_slots
 
 __all__ = ["RULES", "Draft"]
 
-RULES = (judge_names, judge_slots, judge_places, judge_references, judge_reach, judge_generations, judge_jurisdictions)
+RULES = (
+    judge_names,
+    judge_slots,
+    judge_places,
+    judge_references,
+    judge_reach,
+    judge_generations,
+    judge_custody,
+    judge_jurisdictions,
+)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
     from ipaddress import IPv4Network
 
-    from plan.stack import Domain, Mesh
+    from plan.stack import BreakGlass, Custody, Domain, Mesh
     from plan.stack.devices import Device, Gateway, Operator
     from plan.stack.hosts import Lan, Origin, Server, Shield
     from plan.stack.policy import Account, Party, PartyRole, Policy
@@ -33,6 +33,8 @@ class Draft:
         declared: Names of each section, of faulty entries too: a reference to one of them is sound.
         generations: That stand side by side; None where nobody can tell.
         active: None where nobody can tell, or it is left out.
+        break_glass: None where nobody can tell, or it is left out.
+        custody: None where nobody can tell.
         psks: Names of the devices that have a preshared key.
         others: Values of all other keys.
     """
@@ -53,6 +55,8 @@ class Draft:
     policy: Policy
     generations: tuple[int, ...] | None = (FIRST_GENERATION,)
     active: int | None = None
+    break_glass: BreakGlass | None = None
+    custody: Custody | None = "state"
     psks: frozenset[str] = frozenset()
     others: Mapping[str, Any] = field(default_factory=dict)
 

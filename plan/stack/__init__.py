@@ -17,7 +17,17 @@ from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
 from plan.stack.strict import Strict
-from plan.values import FIRST_GENERATION, DomainName, Generation, Generations, HostPair, Name, SshKey, Within
+from plan.values import (
+    FIRST_GENERATION,
+    DomainName,
+    Generation,
+    Generations,
+    HostPair,
+    KeyAgeDays,
+    Name,
+    SshKey,
+    Within,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
 TOKEN_LENGTH: Final = 64  # Hetzner's API tokens; the provider refuses any other length
 Addresses = Literal["keep", "release"]
 Delivery = Literal["ssh", "none"]
+Custody = Literal["state", "host"]
 
 
 class MeshHost(Strict):
@@ -100,6 +111,9 @@ class Stack(Strict):
         break_glass: The way in for the day when nothing else works.
         delivery: `ssh` tells running hosts each change; `none` connects to nobody, so that they stay what they are
             until it is `ssh` again: for an `up` from a network that no host answers.
+        custody: Where hosts' WireGuard keys are made: `state` keeps them in the encrypted state; `host` has each host
+            make its own for every generation that is staged while it runs, and only public halves leave it.
+        max_key_age_days: How old a host's key may become before `farshore status` asks for a rotation, 1 to 3650.
         psks: Names of the devices that have a preshared key among the secrets.
     """
 
@@ -122,6 +136,8 @@ class Stack(Strict):
     addresses: Addresses = "keep"
     break_glass: BreakGlass | None = None
     delivery: Delivery = "ssh"
+    custody: Custody = "state"
+    max_key_age_days: KeyAgeDays = 365
     psks: frozenset[str] = frozenset()
 
     @property

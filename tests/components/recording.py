@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -39,7 +41,7 @@ class Recorder(mocks.Mocks):
         if args.typ == "pulumi:index:Stash":
             outputs["output"] = outputs["input"]
         if args.typ == "command:remote:Command":
-            outputs["stdout"] = f"what {args.name} says"
+            outputs["stdout"] = _said(args.name, str(args.inputs.get("create")))
         if args.typ == "hcloud:index/primaryIp:PrimaryIp":
             outputs["ipAddress"] = ADDRESSES[args.inputs["type"]].format(n=number)
         return str(1000 + number), outputs
@@ -47,6 +49,20 @@ class Recorder(mocks.Mocks):
     def call(self, args: mocks.MockCallArgs) -> Any:
         """Refuse."""
         raise LookUpError(f"looked up {args.token}")
+
+
+def half(host: str, interface: str) -> str:
+    """Return the public half of a key that a host says it has made."""
+    return base64.b64encode(hashlib.sha256(f"{host}/{interface}".encode()).digest()).decode()
+
+
+def _said(name: str, words: str) -> str:
+    """Return what a host answers: public halves where it is asked for keys."""
+    verb, *rest = words.split()
+    if verb != "keys":
+        return f"what {name} says"
+    host = name.rpartition("-keys-")[0].rpartition(".")[2]
+    return "\n".join(f"{interface} {half(host, interface)}" for interface in rest[1:])
 
 
 def record(build: Callable[[], Any], *, stack: str = "dev") -> Recorder:
@@ -61,11 +77,11 @@ def record(build: Callable[[], Any], *, stack: str = "dev") -> Recorder:
     return recorder
 
 
-def run(recorder: Recorder, build: Callable[[], Any], *, stack: str = "dev") -> None:
+def run(recorder: Recorder, build: Callable[[], Any], *, stack: str = "dev", preview: bool = False) -> None:
     """Run a program under the given mocks to its end; what it raises is raised here."""
     asyncio.set_event_loop(LOOP)
     try:
-        pulumi.runtime.set_mocks(recorder, project="farshore", stack=stack, preview=False)
+        pulumi.runtime.set_mocks(recorder, project="farshore", stack=stack, preview=preview)
         pulumi.runtime.test(build)()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
     finally:
         asyncio.set_event_loop(None)

@@ -1,4 +1,4 @@
-"""What delivery may ask of a host over SSH: five words; anything else is refused, and nothing of it is repeated."""
+"""What delivery may ask of a host over SSH: six words; anything else is refused, and nothing of it is repeated."""
 
 from __future__ import annotations
 
@@ -18,14 +18,29 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     "words",
-    ["", "id", "apply; id", "apply x", "confirm", "confirm a b", "rollback", "adopt", "sh -c 'apply'", "\napply id"],
+    [
+        "",
+        "id",
+        "apply; id",
+        "apply x",
+        "confirm",
+        "confirm a b",
+        "keys",
+        "keys 2",
+        "rollback",
+        "adopt",
+        "sh -c 'apply'",
+        "\napply id",
+    ],
 )
 def test_other_words_are_refused_and_not_repeated(words: str) -> None:
     """The key is for delivery alone; what was asked may hold a secret, so it is not said again."""
     with pytest.raises(Refused) as refused:
         deliver.serve(words)
     (said,) = refused.value.faults
-    assert said.startswith("ssh: other words, allowed: wait, apply, confirm DIGEST, prove, status;")
+    assert said.startswith(
+        "ssh: other words, allowed: wait, keys GENERATION NAMES, apply, confirm DIGEST, prove, status;"
+    )
     assert "id" not in said.replace("is for delivery", "")
 
 
@@ -33,7 +48,7 @@ def test_the_key_runs_the_program_that_is_there() -> None:
     """What the authorized key names is where the program lies, and both program and seed know the word."""
     assert DELIVERY_COMMAND == "/usr/local/sbin/farshore-host ssh"
     for modules in (MODULES, SEED):
-        assert 'case ["ssh"]' in render_program(modules)
+        assert 'case["ssh"]' in render_program(modules)
 
 
 def test_a_birth_is_waited_for_until_it_is_over(

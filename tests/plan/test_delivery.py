@@ -224,6 +224,14 @@ def test_an_origin_that_lets_nobody_in_is_found() -> None:
     assert "press: its SSH does not answer falkenstein" in check(_with(plan, press=way))
 
 
+def test_a_host_that_nobody_could_ask_for_its_keys_is_found() -> None:
+    """Where hosts make them; where the state has them, such a host is one that changes by replacement."""
+    plan = planned(open_stack(origins__press__ssh="off"))
+    assert check(plan) == ()
+    found = check(replace(plan, custody="host"))
+    assert found == ("press: it is to make its keys, and delivery does not reach it to ask for them",)
+
+
 def test_a_step_says_which_way() -> None:
     """Whoever carries a step out has nothing left to choose."""
     assert plan_rollout(planned(open_stack()), Standing())[1] == Step(host="press", through="falkenstein")
