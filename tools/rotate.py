@@ -214,6 +214,8 @@ class _Rotation:
                 f"not those of {', '.join(left)}, which came meanwhile: rotate once more" if left else "all of them"
             )
             _say(f"  private keys that were made on their hosts and are nowhere else: {once_more}")
+        if any(host.break_glass_key for host in plan.hosts):
+            _say("  SSH host keys are new too: keep what `farshore host-keys` prints beside the break-glass key")
         _say("  what a server was born with stays in its user data, at the provider and in the state, while it lives")
 
     def _doors(self, plan: Plan) -> AbstractContextManager[Doors]:
