@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from plan import Host, Plan
     from plan.model.refs import Ref
 
+_OWN: Final = re.compile(r"\.own\d+\.key$")  # a key that was made there: cloud_init.host.own_keys
 PREFIX: Final = "farshore-keys-"  # the name that __main__.py gives, and what components.deployment adds
 
 
@@ -117,12 +119,19 @@ def find_keys(plan: Plan, readings: Mapping[str, Reading]) -> FoundKeys:
     if faults:
         raise RecoverError(*faults)
     stashes: dict[str, dict[str, str]] = {}
+    notes = []
     for host in plan.hosts:
+        reading = readings[host.name]
+        there = _key_files(reading)
         for interface in host.interfaces:
             name = PREFIX + interface_stash(host, interface)
-            found = _secret(readings[host.name], private_key_path(interface))
+            path = private_key_path(interface)
+            found = _secret(reading, there[path])
             stashes[name] = {"private": found, "public": _public_half(found)}
-    notes = []
+            if there[path] != path:
+                notes.append(
+                    f"host {host.name}: the key of {interface.name} was made there; it is the state's as well now"
+                )
     for tunnel in plan.tunnels:
         near = readings[tunnel.near].secrets.get(f"{KEYS}/{tunnel.near_interface}-{tunnel.far}.psk")
         far = readings[tunnel.far].secrets.get(f"{KEYS}/{tunnel.far_interface}-{tunnel.near}.psk")
@@ -168,12 +177,18 @@ def birth_name(host: Host) -> str:
 def _generation_faults(host: Host, reading: Reading) -> Iterator[str]:
     """Yield what a host has and the stack file does not, or the other way: then it is another day's stack file."""
     wanted = {private_key_path(interface) for interface in host.interfaces}
-    has = {path for path in reading.secrets if path.startswith(f"{KEYS}/") and path.endswith(".key")}
+    has = _key_files(reading).keys()
     remedy = "take the stack file that was deployed last (farshore:generations, shields, meshes)"
     for path in sorted(wanted - has):
         yield f"host {host.name}: no {path}, allowed: the keys of all its interfaces in the stack file; {remedy}"
     for path in sorted(has - wanted):
         yield f"host {host.name}: {path}, allowed: the keys of its interfaces in the stack file alone; {remedy}"
+
+
+def _key_files(reading: Reading) -> dict[str, str]:
+    """Return the files of a host's private keys, by the paths that they have where the state brings them."""
+    keys = (path for path in reading.secrets if path.startswith(f"{KEYS}/") and path.endswith(".key"))
+    return {_OWN.sub(".key", path): path for path in keys}
 
 
 def _device_psks(plan: Plan, readings: Mapping[str, Reading]) -> Iterator[tuple[str, str]]:

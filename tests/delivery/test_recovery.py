@@ -19,7 +19,6 @@ from tests.delivery.test_key import ssh
 from tests.first_light.deployed import UP_WITHIN_S, farshore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.delivery.standing import Live
@@ -27,17 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 HOSTS = ("falkenstein", "press")
 RECOVER_WITHIN_S = 2 * UP_WITHIN_S
-
-
-@pytest.fixture
-def glass(live: Live, tmp_path: Path) -> Iterator[Path]:
-    """The operator's break-glass key, which the hosts know; afterwards they do not."""
-    key = tmp_path / "glass"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
-    public = key.with_suffix(".pub").read_text(encoding="ascii").strip()
-    live.changed(break_glass={"public_key": public, "sources": ["192.0.2.20/32"]})
-    yield key
-    live.changed(break_glass=None)
 
 
 def lose_state(live: Live) -> None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from lab.client import until
 from tests.delivery.test_key import ssh
+from tests.delivery.test_recovery import lose_state, recover, tunnel_keys
 from tests.delivery.test_rotation import INNER, keys, rotated, where
 from tests.first_light.deployed import farshore
 
@@ -160,3 +161,31 @@ def test_a_new_server_has_a_key_of_the_state_until_the_next_rotation(custody: Li
     assert "state" in known_outside(live)
     assert [own_files(live, name) for name in INNER] == [[], []]
     assert live.page()
+
+
+@pytest.mark.long
+def test_a_lost_state_gets_the_keys_until_the_next_rotation(custody: Live, glass: Path, tmp_path: Path) -> None:
+    """Recovery takes hosts' own keys as they are, so that no tunnel gets another; then the state has what they accept.
+
+    A rotation ends that.
+    """
+    live = custody
+    if known_outside(live):
+        rotated(live)
+    own = {name: own_files(live, name) for name in INNER}
+    assert all(own.values())
+    kept = tmp_path / "hosts.keys"
+    kept.write_text(farshore("host-keys", *where(live)).stdout, encoding="ascii")
+    before = tunnel_keys(live)
+    lose_state(live)
+    with live.visited(tmp_path) as answers:
+        done = recover(live, glass, kept)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "was made there; it is the state's as well now" in " ".join(done.stdout.split())
+        assert "farshore:custody: host, and falkenstein, press have their keys" in live.changed()
+    assert set(answers) == {"200"}
+    assert tunnel_keys(live) == before
+    assert [own_files(live, name) for name in INNER] == [[], []]
+    assert set(known_outside(live)) == {"state"}
+    rotated(live)
+    assert known_outside(live) == {}

@@ -99,6 +99,20 @@ def test_every_key_that_the_program_asks_for_is_found_or_can_be_made_anew() -> N
     assert (found.devices, found.notes) == ({"laptop": SHARED}, ())
 
 
+def test_a_key_that_was_made_on_its_host_is_found_where_it_lies_there() -> None:
+    """The new state has it, so that no tunnel gets another, and it is said; the other end's is no news."""
+    plan = planned(changed(**VALUES))
+    told = material(plan)
+    there = readings(plan, told)
+    (press,) = plan.origins
+    text = json.dumps(said(press, told))
+    assert "keys/fs0g1.key" in text
+    there["press"] = parse_reading(press, text.replace("keys/fs0g1.key", "keys/fs0g1.own2.key"))
+    found = find_keys(plan, there)
+    assert found.stashes == find_keys(plan, readings(plan, told)).stashes
+    assert found.notes == ("host press: the key of fs0g1 was made there; it is the state's as well now",)
+
+
 def test_ends_that_share_no_key_are_told_by_the_next_up() -> None:
     """The shield's is taken, and it is said; of a tunnel that neither end knows yet, a new one."""
     plan = planned(changed(**VALUES))
