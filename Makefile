@@ -25,7 +25,7 @@ test-vm: ## machines with a kernel of their own (QEMU), and the end-to-end tests
 	$(python) -m pytest -n 2 --dist loadgroup --machines=vm -m 'vm and not long' tests/machines_vm tests/first_light
 
 test-vm-long: ## what of it takes too long for that: Debian 13, stock machines, interrupted ups, more disks
-	$(python) -m pytest -n 2 --dist loadgroup --machines=vm -m 'vm and long' tests/machines_vm tests/first_light tests/host_live
+	$(python) -m pytest -n 2 --dist loadgroup --machines=vm -m 'vm and long' tests/machines_vm tests/first_light tests/host_live tests/changes/test_rotation.py
 
 test-pulumi: ## recordings and end-to-end tests under Pulumi's own engine, where the pulumi command is on PATH
 	$(python) -m pytest -rs -m pulumi --engine=pulumi

@@ -4,7 +4,8 @@ The default run has four workers: much of a lab's time is waiting. Tests that sh
 the longest of these first.
 
 The end-to-end tests run on either kind of machine: `--machines=vm` has them on virtual ones, with Debian's own kernel.
-Those that stand on such machines are then marked `vm`, and `long` as well where they say `long_on_vm`.
+Those that stand on such machines are then marked `vm`, and `long` as well where they say `long_on_vm`. So is a rotation
+under load.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ TOGETHER = {
     "host_live": "host_live",
 }
 # Deployments whose machines are what `--machines` says; the others are of one kind.
-OF_EITHER_KIND = {"deployed", "mixed"}
+OF_EITHER_KIND = {"deployed", "mixed", "laden"}
 
 
 # What only asks the programs of a host whether they take a file: it is nothing to them which engine made the host.
@@ -79,7 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if (
             config.getoption("--machines") == "vm"
-            and item.path.parent.name == "first_light"
+            and item.path.parent.name in {"first_light", "changes"}
             and _stands_on_machines(item)
         ):
             item.add_marker(pytest.mark.vm)

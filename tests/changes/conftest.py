@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.delivery.standing import Live
+    from tools.lab import Machines
 
 
 @pytest.fixture(scope="session")
-def laden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def laden(tmp_path_factory: pytest.TempPathFactory, machines: Machines) -> Iterator[Live]:
     """One shield, one origin, and a stack file that may be changed."""
-    yield from stand("ld", laden_file(tmp_path_factory.mktemp("laden")))
+    yield from stand("ld", laden_file(tmp_path_factory.mktemp("laden")), machines)

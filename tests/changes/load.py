@@ -45,12 +45,14 @@ class Load:
         name: Of the shield.
         folder: For what they write.
         visitors: Their program.
+        share: Of the whole pace.
         marks: Moments of the monotonic clock, by name.
     """
 
     name: str
     folder: Path
     visitors: subprocess.Popen[str]
+    share: float = 1.0
     marks: dict[str, float] = field(default_factory=dict)
     _report: Report | None = None
 
@@ -80,7 +82,7 @@ class Load:
             assert self.visitors.poll() is None, self._said()
             return self._count() >= before + answers or None
 
-        until(enough, ANSWERED_WITHIN_S, f"{answers} more answers for visitors of {self.name}")
+        until(enough, ANSWERED_WITHIN_S / self.share, f"{answers} more answers for visitors of {self.name}")
 
     def finish(self) -> None:
         """Have the visitors go once each has its answer, and read what they saw."""
@@ -111,7 +113,7 @@ def visited(deployed: Deployed, folder: Path, *, shield: str = "falkenstein", sh
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.changes.visitors", deployed.host(shield).ipv4, PLAIN, SAFE, str(share)]
     visitors = deployed.lab.place("visitor").start([*command, str(folder / "diary")], output=folder / "said")
-    load = Load(shield, folder, visitors)
+    load = Load(shield, folder, visitors, share)
     try:
         load.more(WARM)
         load.mark("warm")

@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lab.client import until
-from tests.first_light.deployed import FARSHORE, ROOT, UP_WITHIN_S, Deployed, farshore
+from tests.first_light.deployed import FARSHORE, ROOT, Deployed, farshore
+from tests.first_light.provided import UP_ON_WITHIN_S
 from tests.labs import lab_name
 from tools.repair_state import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tools.lab import Machines
 
 # A request at a time, each a connection of its own, to one shield whatever the records say meanwhile; a line for each
 # with the status, 000 where there was none.
@@ -49,9 +52,11 @@ class Live(Deployed):
 
     Args:
         file: The stack file, which tests change.
+        machines: What its hosts are.
     """
 
     file: Path
+    machines: Machines = "nspawn"
 
     def change(self, **values: Any) -> None:
         """Set keys of the stack file: `shields__falkenstein__ssh=…`; None removes one."""
@@ -76,14 +81,18 @@ class Live(Deployed):
     def up(self) -> subprocess.CompletedProcess[str]:
         """Deploy the stack file as it is now, as a person does."""
         return subprocess.run(
-            [str(FARSHORE), "lab", "up", "--name", self.name, "--stack-file", str(self.file)],
+            [str(FARSHORE), "lab", "up", *self._flags],
             capture_output=True,
             text=True,
-            timeout=UP_WITHIN_S,
+            timeout=UP_ON_WITHIN_S[self.machines],
             check=False,
             stdin=subprocess.DEVNULL,
             cwd=ROOT,
         )
+
+    @property
+    def _flags(self) -> list[str]:
+        return ["--name", self.name, "--stack-file", str(self.file), "--machines", self.machines]
 
     def changed(self, **values: Any) -> str:
         """Change the stack file, deploy it, and return what was said."""
@@ -164,15 +173,16 @@ class Live(Deployed):
         return path
 
 
-def stand(letters: str, path: Path) -> Iterator[Live]:
+def stand(letters: str, path: Path, machines: Machines = "nspawn") -> Iterator[Live]:
     """Deploy a stack file in a lab of its own, and take it down afterwards.
 
     Args:
         letters: Of the lab's name.
         path: The stack file, which may be changed meanwhile.
+        machines: What its hosts are.
     """
     name = lab_name(letters)
-    found = Live(name, "", path)
+    found = Live(name, "", path, machines)
     try:
         found.changed()
         yield found

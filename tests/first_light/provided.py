@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 _ROOMS: Final = ("plan", "cloud_init", "components", "lab", "tools", "examples")
 _FILES: Final = ("__main__.py", "Pulumi.yaml", "Pulumi.lab.yaml", "requirements.txt")
-_UP_WITHIN_S: Final = {"nspawn": 400.0, "vm": 1200.0}
+UP_ON_WITHIN_S: Final = {"nspawn": 400.0, "vm": 1200.0}
 
 
 def up(name: str, machines: Machines, *more: str) -> str:
     """Deploy from nothing, and return what was said."""
     flags = ("--name", name, "--machines", machines, *more)
-    done = farshore("lab", "up", *flags, within_s=_UP_WITHIN_S[machines])
+    done = farshore("lab", "up", *flags, within_s=UP_ON_WITHIN_S[machines])
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
