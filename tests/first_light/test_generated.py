@@ -46,7 +46,7 @@ for file in $(find . -type f | sort); do
   esac
 done
 ip link del probe
-cd / && umount {WHERE} && rmdir {WHERE}
+cd / && umount --lazy {WHERE} && rmdir {WHERE}
 echo "$count files"
 exit $failed
 """

@@ -132,10 +132,9 @@ def test_the_program_makes_keys_that_wireguard_takes(tmp_path: Path) -> None:
     """The joined program, as delivery calls it, with the real `wg`: in a mount namespace, in which it has its places."""
     program, keys = tmp_path / "farshore-host", tmp_path / "keys"
     text = render_program()
-    assert text.count('"/etc/farshore/keys/"') == 1
-    places = text.replace('"/etc/farshore/keys/"', f'"{keys}/"').replace(
-        '"/etc/farshore/", WIREGUARD', f'"{keys}/", WIREGUARD'
-    )
+    folder, folders = '"/etc/farshore/keys/"', '"/etc/farshore/",WIREGUARD'
+    assert (text.count(folder), text.count(folders)) == (1, 1)
+    places = text.replace(folder, f'"{keys}/"').replace(folders, f'"{keys}/",WIREGUARD')
     program.write_text(places, encoding="utf-8")
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", _ALONE, "sh", str(keys), str(program)],
