@@ -16,7 +16,7 @@ down: ## remove exactly what `make up` made
 	@bin/farshore lab down --name $(LAB)
 
 test: lint ## every test of the default run
-	$(python) -m pytest -n 3 --dist loadgroup --durations=20 --durations-min=5
+	$(python) -m pytest -n 4 --dist loadgroup --durations=20 --durations-min=5
 
 test-long: ## what takes too long for the default run: hours; LONG=tests/engine for a part of it, see CONTRIBUTING
 	$(python) -m pytest -n 2 --dist loadgroup -m 'long and not vm' $(LONG)

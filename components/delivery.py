@@ -45,8 +45,9 @@ class Door:
 class Delivery(pulumi.ComponentResource):
     """Wait until a host is born, have it apply its bundle, and confirm that from a new connection.
 
-    Each is a resource of its own that a later run repeats if it failed. A bundle that nobody confirms is taken back by
-    the host itself, so a connection that can't be made again undoes what made it impossible.
+    A server that was off for another size is waited for as well. Each is a resource of its own that a later run repeats
+    if it failed. A bundle that nobody confirms is taken back by the host itself, so a connection that can't be made
+    again undoes what made it impossible.
 
     The first contact believes the SSH host key of the host's birth, which its provider can read, and learns the one
     that was born on the host; whatever comes later believes that one alone.
@@ -57,6 +58,8 @@ class Delivery(pulumi.ComponentResource):
         door: The host's, with the key of its birth.
         through: The door of the shield that it is reached through, with the key that was born there.
         server: Its server's id: a new server is waited for and told anew.
+        size: Its server's type: one that was off for another is waited for again.
+        power: What switches it on.
         needs: Resources that must be there before the host can be dialled: its firewall, the shield on the way.
     """
 
@@ -68,16 +71,20 @@ class Delivery(pulumi.ComponentResource):
         door: Door,
         through: Door | None,
         server: pulumi.Output[str],
+        size: str,
+        power: pulumi.Resource,
         needs: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("farshore:components:Delivery", name, None, opts)
-        self._name, self._commands, self._triggers = name, provider, [server]
-        self._needs, self._through = needs, through
+        self._name, self._commands, self._server = name, provider, server
+        self._needs, self._through = [power, *needs], through
         # A host's first moment is waited for; afterwards it answers, or something is wrong with it.
         first = _connection(door, through, BIRTH_DIALS, BIRTH_DIAL_WITHIN_S)
-        self._born = self._run("wait", "wait", first, None, needs)
-        self.door = replace(door, host_key=self._born.stdout)
+        born = self._run("wait", "wait", first, None, self._needs)
+        self.door = replace(door, host_key=born.stdout)
+        again = _connection(self.door, through, BIRTH_DIALS, BIRTH_DIAL_WITHIN_S)
+        self._there = self._run("back", "wait", again, None, [*self._needs, born], size)
 
     def tell(self, document: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> Command:
         """Have the host apply its bundle and confirm that; return the confirmation.
@@ -89,7 +96,7 @@ class Delivery(pulumi.ComponentResource):
         told: pulumi.Output[str] = pulumi.Output.secret(document)
         digest = pulumi.Output.unsecret(document.apply(_digest))
         later = _connection(self.door, self._through, DIALS, DIAL_WITHIN_S)
-        applied = self._run("apply", "apply", later, told, [*self._needs, self._born, *after])
+        applied = self._run("apply", "apply", later, told, [*self._needs, self._there, *after])
         confirm = pulumi.Output.concat("confirm ", digest)
         confirmed = self._run("confirm", confirm, later, told, [*self._needs, applied])
         self.register_outputs({})
@@ -102,6 +109,7 @@ class Delivery(pulumi.ComponentResource):
         connection: ConnectionArgs,
         stdin: pulumi.Output[str] | None,
         after: Sequence[pulumi.Resource],
+        *triggers: pulumi.Input[str],
     ) -> Command:
         return Command(
             f"{self._name}-{role}",
@@ -110,7 +118,7 @@ class Delivery(pulumi.ComponentResource):
             stdin=stdin,
             logging=Logging.NONE,
             add_previous_output_in_env=False,
-            triggers=self._triggers,
+            triggers=[self._server, *triggers],
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=self._commands,

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
+import pulumi_command as command
 
 from cloud_init import Material, draft_user_data, render_birth, render_device
 from cloud_init.wireguard import render_endpoint
@@ -101,12 +102,15 @@ class Deployment(pulumi.ComponentResource):
         servers = {host: machine.server_name for host, machine in self._machines.items()}
         for change in tell_changes(plan, self._standing, self._now, servers, {step.host for step in rollout}):
             pulumi.log.warn(change, self)
+        commands = command.Provider(f"{name}-commands", opts=own)
         for machine in self._machines.values():
-            machine.boot(self._resolve, self._resolve(machine.host.delivery_key))
+            host = machine.host
+            machine.boot(self._resolve, self._resolve(host.delivery_key), commands, secrets.tokens[host.account])
         self._confirmed: Mapping[str, Command] = {}
-        if rollout:  # its provider is needed for nothing else
+        if rollout:
             self._confirmed = Rollout(
                 f"{name}-delivery",
+                provider=commands,
                 machines=self._machines,
                 keys=self._keys,
                 resolve=self._resolve,

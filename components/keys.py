@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from plan import Plan
+    from plan import Host, Plan
+    from plan.model.wireguard import Interface, Tunnel
 
 # A trigger that appears later replaces nothing (null on one side is no change), so there is one from the first day.
 EPOCH: Final = "1"
@@ -64,6 +65,26 @@ def _in_openssh_form(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> dict[s
     }
 
 
+def interface_stash(host: Host, interface: Interface) -> str:
+    """Return what the key of an interface is called, after the name of the component; the others likewise."""
+    return f"{host.name}-g{interface.generation}-{interface.name}"
+
+
+def birth_stash(host: Host) -> str:
+    """Return the name of the SSH host key of a birth."""
+    return f"{host.name}-ssh-birth"
+
+
+def delivery_stash(host: Host, generation: int) -> str:
+    """Return the name of the key by which a host is told changes."""
+    return f"{host.name}{'' if generation == FIRST_GENERATION else f'-g{generation}'}-delivery"
+
+
+def psk_stash(tunnel: Tunnel) -> str:
+    """Return the name of a tunnel's preshared key."""
+    return f"{tunnel.near}-{tunnel.far}-g{tunnel.generation}-psk"
+
+
 class Keys(pulumi.ComponentResource):
     """Make and keep the keys that a plan's references name.
 
@@ -85,21 +106,20 @@ class Keys(pulumi.ComponentResource):
         for host in plan.hosts:
             for interface in host.interfaces:
                 of = interface.private_key.of
-                stash = self._stash(f"{name}-{host.name}-g{interface.generation}-{interface.name}", wireguard_key)
+                stash = self._stash(f"{name}-{interface_stash(host, interface)}", wireguard_key)
                 self._outputs[Ref("private", of)] = stash.output["private"]
                 self._outputs[Ref("public", of)] = pulumi.Output.unsecret(stash.output["public"])
-            stash = self._stash(f"{name}-{host.name}-ssh-birth", ssh_birth_key)
+            stash = self._stash(f"{name}-{birth_stash(host)}", ssh_birth_key)
             self._outputs[Ref("ssh-private", host.name)] = stash.output["private"]
             self._outputs[Ref("ssh-public", host.name)] = pulumi.Output.unsecret(stash.output["public"])
             for generation, ref in zip(host.generations, host.delivery_keys, strict=True):
-                number = "" if generation == FIRST_GENERATION else f"-g{generation}"
-                stash = self._stash(f"{name}-{host.name}{number}-delivery", ssh_key)
+                stash = self._stash(f"{name}-{delivery_stash(host, generation)}", ssh_key)
                 self._delivery_private[ref] = stash.output["private"]
                 self._outputs[ref] = pulumi.Output.unsecret(stash.output["public"])
         for device, psk in (psks or {}).items():
             self._outputs[Ref("psk", device)] = pulumi.Output.secret(psk.get_secret_value())
         for tunnel in plan.tunnels:
-            stash = self._stash(f"{name}-{tunnel.near}-{tunnel.far}-g{tunnel.generation}-psk", preshared_key)
+            stash = self._stash(f"{name}-{psk_stash(tunnel)}", preshared_key)
             self._outputs[tunnel.psk] = stash.output["private"]
         self.register_outputs({})
 

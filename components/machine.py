@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 import pulumi_hcloud as hcloud
+from pulumi_command.local import Command, Logging
 
 from cloud_init import Material, render_user_data
 from plan.model.refs import Ref
@@ -14,9 +17,14 @@ from plan.model.refs import Ref
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pulumi_command as command
+    from pydantic import SecretStr
+
     from plan import Host
     from plan.addresses import Address, Network
     from plan.model.firewall import CloudRule
+
+SWITCH_ON: Final = Path(__file__).with_name("switch_on.py").read_text(encoding="utf-8")
 
 
 class Machine(pulumi.ComponentResource):
@@ -71,12 +79,20 @@ class Machine(pulumi.ComponentResource):
         """Return Pulumi's name of the server."""
         return f"{self._name}-server"
 
-    def boot(self, resolve: Callable[[Ref], pulumi.Output[str]], delivery_key: pulumi.Output[str]) -> None:
-        """Make the firewall, the key and the server.
+    def boot(
+        self,
+        resolve: Callable[[Ref], pulumi.Output[str]],
+        delivery_key: pulumi.Output[str],
+        commands: command.Provider,
+        token: SecretStr,
+    ) -> None:
+        """Make the firewall, the key and the server, and see that it is on.
 
         Args:
             resolve: What each reference of the plan stands for.
             delivery_key: Public half, in OpenSSH's form.
+            commands: Provider of the command package.
+            token: Of the host's account.
         """
         host = self.host
         self.firewall = hcloud.Firewall(
@@ -124,7 +140,25 @@ class Machine(pulumi.ComponentResource):
                 additional_secret_outputs=["ipv4_address", "ipv6_address", "ipv6_network"] if host.hidden else None,
             ),
         )
+        self.power = self._power(commands, token)
         self.register_outputs({})
+
+    def _power(self, commands: command.Provider, token: SecretStr) -> Command:
+        """Switch the server on where it is off: its provider leaves it so when it gets another size."""
+        host = self.host
+        asked = {"account": host.account, "type": host.server_type, "token": token.get_secret_value()}
+        told: pulumi.Output[str] = pulumi.Output.secret(
+            self.server.id.apply(lambda server: json.dumps(asked | {"server": server}))
+        )
+        return Command(
+            f"{self._name}-power",
+            interpreter=["python3", "-I", "-c", SWITCH_ON],
+            create="switch-on",  # for whoever reads that it failed
+            stdin=told,
+            logging=Logging.NONE,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self, provider=commands, depends_on=[self.server]),
+        )
 
     def _primary_ip(self, family: str, *, protect: bool) -> hcloud.PrimaryIp:
         return hcloud.PrimaryIp(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pulumi
-import pulumi_command as command
 
 from cloud_init import Material, render_delivered
 from components.delivery import Delivery, Door
@@ -14,6 +13,7 @@ from plan.model.refs import Ref
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import pulumi_command as command
     from pulumi_command.remote import Command
 
     from components.keys import Keys
@@ -31,6 +31,7 @@ class Rollout(pulumi.ComponentResource):
 
     Args:
         name: Name of the component; its children begin with it.
+        provider: Of the command package.
         machines: By the names of their hosts.
         keys: Of the deployment.
         resolve: What each reference of the plan stands for.
@@ -41,6 +42,7 @@ class Rollout(pulumi.ComponentResource):
         self,
         name: str,
         *,
+        provider: command.Provider,
         machines: Mapping[str, Machine],
         keys: Keys,
         resolve: Callable[[Ref], pulumi.Output[str]],
@@ -49,8 +51,7 @@ class Rollout(pulumi.ComponentResource):
     ) -> None:
         super().__init__("farshore:components:Rollout", name, None, opts)
         self._name, self._machines, self._keys, self._resolve = name, machines, keys, resolve
-        own = pulumi.ResourceOptions(parent=self)
-        self._commands = command.Provider(f"{name}-provider", opts=own)
+        self._commands = provider
         self._steps = {step.host: step for step in steps}
         self._deliveries: dict[str, Delivery] = {}
         self.confirmed: dict[str, Command] = {}
@@ -67,7 +68,7 @@ class Rollout(pulumi.ComponentResource):
             shield = self._delivery(through) if through else None
             needs: list[pulumi.Resource] = [machine.firewall]
             if through:
-                needs.append(self._machines[through].firewall)
+                needs += [self._machines[through].firewall, self._machines[through].power]
             if through in self.confirmed:
                 # One connection to it serves all tries, and opens what the shield had been told when it was made.
                 needs.append(self.confirmed[through])
@@ -77,6 +78,8 @@ class Rollout(pulumi.ComponentResource):
                 door=self._door(machine, str(machine.host.address) if through else None),
                 through=shield.door if shield else None,
                 server=machine.server.id,
+                size=machine.host.server_type,
+                power=machine.power,
                 needs=needs,
                 opts=pulumi.ResourceOptions(parent=self),
             )

@@ -98,13 +98,13 @@ def _networks(plan: Plan, standing: Standing) -> Iterator[str]:
 
 
 def _sizes(plan: Plan, standing: Standing) -> Iterator[str]:
-    """Tell of servers that get another size: their provider switches them off for it, and leaves them so."""
+    """Tell of servers that get another size: their provider switches them off for it."""
     for host in plan.hosts:
         told = standing.hosts.get(host.name)
         if told is not None and told.server_type not in {"", host.server_type}:
             yield (
-                f"{host.key}.server_type: {told.server_type} to {host.server_type}; its provider switches it off for "
-                "that and leaves it off: run farshore repair after this `pulumi up`, or farshore resize instead of it"
+                f"{host.key}.server_type: {told.server_type} to {host.server_type}; it is switched off for that, and "
+                "on again; farshore resize looks first whether its provider has one"
             )
 
 

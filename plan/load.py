@@ -15,20 +15,20 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from plan.addresses import unique_local_prefix
 from plan.faults import Fault, StackError, choices, nearest, shown, unknown_name
 from plan.lines import find_lines
-from plan.networks import TunnelNetwork, UniqueLocal
 from plan.rules import RULES, Draft
+from plan.sections import KEYS, SECTIONS, VALUES
 from plan.spoken import faults_of
-from plan.stack import TOKEN_LENGTH, Addresses, BreakGlass, Delivery, Domain, Mesh, Secrets, Stack, keys_of, token_fault
-from plan.stack.devices import Gateway, Operator
-from plan.stack.hosts import Origin, Shield
-from plan.stack.policy import Account, Party, PartyRole, Policy
+from plan.stack import (
+    TOKEN_LENGTH,
+    Secrets,
+    Stack,
+    keys_of,
+    token_fault,
+)
+from plan.stack.policy import Policy
 from plan.values import (
     FIRST_GENERATION,
     CloudConfig,
-    DomainName,
-    Generation,
-    Generations,
-    Name,
     is_key,
     is_name,
 )
@@ -37,30 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # What each section holds, and what its names are; a section that is not here is one value.
-SECTIONS: Final[dict[str, tuple[type[BaseModel], Any]]] = {
-    "accounts": (Account, Name),
-    "shields": (Shield, Name),
-    "origins": (Origin, Name),
-    "operators": (Operator, Name),
-    "gateways": (Gateway, Name),
-    "meshes": (Mesh, Name),
-    "domains": (Domain, DomainName),
-    "parties": (Party, PartyRole),
-}
-VALUES: Final[dict[str, Any]] = {
-    "network": TunnelNetwork,
-    "network6": UniqueLocal,
-    "policy": Policy,
-    "generations": Generations,
-    "active": Generation,
-    "addresses": Addresses,
-    "break_glass": BreakGlass,
-    "delivery": Delivery,
-}
-KEYS: Final = (
-    "network", "network6", "accounts", "secrets", "shields", "origins", "operators", "gateways", "meshes", "domains",
-    "parties", "policy", "generations", "active", "addresses", "break_glass", "delivery",
-)  # fmt: skip
 DEEPEST: Final = 32  # levels of mappings and lists; the models need ten
 M = TypeVar("M", bound=BaseModel)
 

@@ -68,6 +68,7 @@ class _Planner:
             waived=frozenset(waived_pairs(self.stack)),
             addresses_kept=self.stack.addresses == "keep",
             delivers=self.stack.delivery == "ssh",
+            max_key_age_days=self.stack.max_key_age_days,
             warnings=find_warnings(self.stack, (*shields, *origins), crowded=self.crowded),
         )
 

@@ -254,6 +254,7 @@ Regions = Annotated[tuple[Annotated[str, AfterValidator(_region)], ...], AfterVa
 Port = Annotated[int, Within(1, 65535, "correct it")]
 Generation = Annotated[int, Within(FIRST_GENERATION, LAST_GENERATION, "count one further with each rotation")]
 Generations = Annotated[tuple[Generation, ...], AfterValidator(_generations)]
+KeyAgeDays = Annotated[int, Within(1, 3650, "count in days")]
 Ports = Annotated[tuple[Port, ...], AfterValidator(once)]
 HostPair = Annotated[tuple[str, str], BeforeValidator(_pair)]
 Day = Annotated[date, BeforeValidator(_day)]

@@ -1,6 +1,6 @@
 """Seal what is pure: only a test marked `lab` may start a process or open a connection.
 
-The default run has three workers: much of a lab's time is waiting. Tests that share a lab stay together on one of them,
+The default run has four workers: much of a lab's time is waiting. Tests that share a lab stay together on one of them,
 the longest of these first.
 
 The end-to-end tests run on either kind of machine: `--machines=vm` has them on virtual ones, with Debian's own kernel.

@@ -14,6 +14,7 @@ from tools.recover import recover
 from tools.repair import repair, repair_lab
 from tools.replace import replace, resize
 from tools.rotate import rotate
+from tools.status import status
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_show_locals=False, help=__doc__)
 lab.command("repair")(repair_lab)
@@ -24,6 +25,7 @@ app.command("repair")(repair)
 app.command("host-keys")(host_keys)
 app.command("recover")(recover)
 app.command("rotate")(rotate)
+app.command("status")(status)
 app.command("replace")(replace)
 app.command("resize")(resize)
 app.command("plan")(plan)

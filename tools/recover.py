@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.client import Lab
 from tools.device_commands import ConfigFile, InLab, StackName, refusing
-from tools.lab import LABS
 from tools.recover_keys import RecoverError
 from tools.recovery import Recovery
 from tools.repair_account import AccountError
@@ -42,8 +40,7 @@ def recover(
     """Make a new state of what runs, from the stack file, the accounts and the hosts: docs/recovery.md."""
     with refusing(RecoverError, AccountError, StateError, WishError, BusyError, OSError):
         target = find_target(stack, config_file, lab)
-        if target.lab is not None:
-            target.work.prepare(target.file, Lab.open(LABS / target.lab).tokens)
+        target.prepare()
         recovery = Recovery(target, yes=yes)
         if new_hosts:
             recovery.without_hosts()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tools.recover_keys import RecoverError, parse_reading
 from tools.recover_told import READ, tell_program
+from tools.ssh_way import believing, ssh_command, ssh_flags
 from tools.workspace import write_private
 
 if TYPE_CHECKING:
@@ -142,14 +142,14 @@ class GlassDoors:
             within_s: How long it may take.
             options: Of ssh, in place of believing what is pinned alone.
         """
-        assert host.way is not None, f"{host.name}: the way was looked at before"
-        target, through = f"root@{self.shields.get(host.name, host.address)}", list[str]()
-        if host.way.shields:
-            shield = next(one for one in self.plan.shields if one.name == host.way.shields[0])
-            where = ["-W", f"{host.address}:22", f"root@{self.shields[shield.name]}"]
-            jump = ["ssh", *self._flags(shield, identity), *where]
-            through = ["-o", f"ProxyCommand={shlex.join(jump)}"]
-        command = [*self.enter, "ssh", *self._flags(host, identity, options), *through, target, *words]
+        ssh = ssh_command(
+            host,
+            words,
+            shields=self.shields,
+            flags=self._flags(host.name, identity, options),
+            flags_on_the_way=lambda shield: self._flags(shield, identity),
+        )
+        command = [*self.enter, *ssh]
         try:
             return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=within_s)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -157,21 +157,10 @@ class GlassDoors:
                 f"host {host.name}: {type(error).__name__} of ssh, allowed: an answer; see that it runs"
             ) from None
 
-    def _flags(self, host: Host, identity: Path | None, options: Mapping[str, str] | None = None) -> list[str]:
-        """Return ssh's flags for one host: one key, one algorithm, nothing of the caller's own."""
-        always = {
-            "IdentitiesOnly": "yes",
-            "BatchMode": "yes",
-            "GlobalKnownHostsFile": "/dev/null",
-            "HostKeyAlias": host.name,
-            "HostKeyAlgorithms": ALGORITHM,
-            "ConnectTimeout": "15",
-            "LogLevel": "ERROR",
-        }
-        believed = {"StrictHostKeyChecking": "yes", "UserKnownHostsFile": str(self.folder / "known_hosts")}
-        whole = always | (believed if options is None else dict(options))
-        said = [word for name, value in whole.items() for word in ("-o", f"{name}={value}")]
-        return ["-F", "none", "-i", str(identity or self._delivery(host.name)), *said]
+    def _flags(self, host: str, identity: Path | None, options: Mapping[str, str] | None = None) -> list[str]:
+        """Return ssh's flags for one host: one key, and one algorithm of its own."""
+        believed = believing(self.folder / "known_hosts") if options is None else options
+        return ssh_flags(host, identity or self._delivery(host), {**believed, "HostKeyAlgorithms": ALGORITHM})
 
     def _delivery(self, host: str) -> Path:
         return self.folder / f"{host}.key"

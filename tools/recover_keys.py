@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from cloud_init.wireguard import KEYS, private_key_path
-from components.keys import preshared_key, ssh_birth_key, ssh_key, wireguard_key
-from plan.values import FIRST_GENERATION
+from components.keys import (
+    birth_stash,
+    delivery_stash,
+    interface_stash,
+    preshared_key,
+    psk_stash,
+    ssh_birth_key,
+    ssh_key,
+    wireguard_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -111,7 +119,7 @@ def find_keys(plan: Plan, readings: Mapping[str, Reading]) -> FoundKeys:
     stashes: dict[str, dict[str, str]] = {}
     for host in plan.hosts:
         for interface in host.interfaces:
-            name = f"{PREFIX}{host.name}-g{interface.generation}-{interface.name}"
+            name = PREFIX + interface_stash(host, interface)
             found = _secret(readings[host.name], private_key_path(interface))
             stashes[name] = {"private": found, "public": _public_half(found)}
     notes = []
@@ -123,7 +131,7 @@ def find_keys(plan: Plan, readings: Mapping[str, Reading]) -> FoundKeys:
             shared = preshared_key()["private"]
         if near != far:
             notes.append(f"tunnel {tunnel.near} to {tunnel.far}: not the same at both ends; the next `up` tells them")
-        stashes[f"{PREFIX}{tunnel.near}-{tunnel.far}-g{tunnel.generation}-psk"] = {"private": shared.strip()}
+        stashes[PREFIX + psk_stash(tunnel)] = {"private": shared.strip()}
     return FoundKeys(stashes, dict(_device_psks(plan, readings)), tuple(notes))
 
 
@@ -149,12 +157,12 @@ def new_key(name: str) -> dict[str, str]:
 
 def delivery_name(host: Host, generation: int) -> str:
     """Return the name of the key by which a host is told changes, of one generation."""
-    return f"{PREFIX}{host.name}{'' if generation == FIRST_GENERATION else f'-g{generation}'}-delivery"
+    return PREFIX + delivery_stash(host, generation)
 
 
 def birth_name(host: Host) -> str:
     """Return the name of the SSH host key that a host is met by."""
-    return f"{PREFIX}{host.name}-ssh-birth"
+    return PREFIX + birth_stash(host)
 
 
 def _generation_faults(host: Host, reading: Reading) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tools.recover_keys import RecoverError, fresh_key
 from tools.repair_adoption import KEPT, MARK
 from tools.repair_model import TYPES
-from tools.repair_state import PROVIDERS, account_of
+from tools.repair_state import PROVIDERS, account_of, plain
 from tools.repair_wishes import SECRET
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ def stashes_of(export: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     found = {}
     for row in export["deployment"].get("resources") or ():
         if row.get("type") == STASH:
-            value = row["outputs"]["output"]
-            plain = json.loads(value["plaintext"]) if isinstance(value, dict) and "plaintext" in value else value
-            found[str(row["urn"]).rpartition("::")[2]] = dict(plain)
+            found[str(row["urn"]).rpartition("::")[2]] = dict(plain(row["outputs"]["output"]))
     return found
 
 

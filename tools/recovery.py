@@ -17,6 +17,7 @@ from uuid import uuid4
 import typer
 
 from tools.device_commands import console
+from tools.plan import read_config
 from tools.recover_hosts import GlassDoors, fingerprint, judge_host_keys, read_host_keys
 from tools.recover_keys import (
     FoundKeys,
@@ -157,7 +158,7 @@ class Recovery:
         keys = stashes_of(self._export("--show-secrets"))
         if not keys:
             preview = work.run(["preview", "--json", *work.where])
-            tokens = {name: patient.token(name) for name in self._accounts()}
+            tokens = {name: patient.token(name) for name in patient.account_names()}
             fresh = founded(
                 self._export(),
                 preview,
@@ -180,7 +181,7 @@ class Recovery:
     def _set_psks(self, found: FoundKeys) -> None:
         """Put devices' preshared keys into the stack file where they are missing: without them `up` cuts them off."""
         work = self.target.work
-        said = _config(work.stack_file).get("farshore:secrets")
+        said = read_config(read_stack_file(work.stack_file)).get("secrets")
         there = said.get("psks", {}) if isinstance(said, dict) else {}
         for name, psk in found.devices.items():
             if name not in there:
@@ -206,10 +207,6 @@ class Recovery:
                 "allowed: nothing of the kind; bring the stack file into line with what stands, then: farshore repair",
             )
         _say(f"recovered: the state knows what stands; now run: {self.target.up}")
-
-    def _accounts(self) -> list[str]:
-        work = self.target.work
-        return list(json.loads(work.run(["config", "get", "farshore:accounts", *work.where])))
 
     def _export(self, *flags: str) -> dict[str, Any]:
         return parse_export(self.target.work.run(["stack", "export", *flags, "--stack", self.target.work.stack]))
@@ -269,12 +266,6 @@ def _tell(doors: GlassDoors, host: Host, reading: Reading, keys: Mapping[str, Ma
 
 def _through(host: Host) -> tuple[str, ...]:
     return host.way.shields[:1] if host.way else ()
-
-
-def _config(file: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-
-    return dict(YAML(typ="safe", pure=True).load(read_stack_file(file))["config"])
 
 
 def _say(line: str) -> None:

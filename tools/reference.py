@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, TypeAdapter
 
-from plan.load import SECTIONS, VALUES
+from plan.sections import SECTIONS, VALUES
 from plan.stack import Secrets, Stack
 from tools.workspace import ROOT
 

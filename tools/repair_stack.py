@@ -96,7 +96,7 @@ class Patient:
             StateError: What the engine gave is no state.
             WishError: What the engine gave is no preview.
         """
-        names = json.loads(self._work.run(["config", "get", "farshore:accounts", *self._work.where]))
+        names = self.account_names()
         found = [thing for name in names for thing in self.account(name).found()]
         state = read_state(parse_export(self._export()))
         former = {row.account for row in state.known} - set(names) - {ACCOUNT_UNKNOWN}
@@ -209,6 +209,10 @@ class Patient:
                     f"stack {self._work.stack!r}: another repair is at work, allowed: one at a time; wait for it"
                 ) from error
             yield
+
+    def account_names(self) -> list[str]:
+        """Return the names of the stack file's accounts."""
+        return list(json.loads(self._work.run(["config", "get", "farshore:accounts", *self._work.where])))
 
     def token(self, name: str) -> str:
         """Return what opens an account; the stack file holds it encrypted."""

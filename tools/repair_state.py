@@ -36,6 +36,11 @@ def parse_export(text: str) -> dict[str, Any]:
     return export
 
 
+def plain(value: Any) -> Any:
+    """Return a value of a state that was exported with its secrets."""
+    return json.loads(value["plaintext"]) if isinstance(value, dict) and "plaintext" in value else value
+
+
 _ALLOWED: Final = "allowed: what `pulumi stack export` writes; see that the backend is the right one: pulumi whoami -v"
 
 

@@ -14,8 +14,6 @@ import typer
 from plan import Host, Plan, StackError
 from plan.moves import find_moves
 from tools.device_commands import ConfigFile, InLab, StackName, console, refusing
-from tools.repair_account import Account, AccountError
-from tools.repair_model import Found
 from tools.repair_stack import HETZNER
 from tools.stack_edit import EditError, edit, section
 from tools.stock import Stock, StockError
@@ -59,22 +57,13 @@ def resize(
     with _refusing():
         edit(target.file, stack=target.stack, change=_with_type(host, server_type))
     _up(target)
-    with _refusing():
-        account = Account(host.account, token=_token(target, host), endpoint=_endpoint(target))
-        server = _server(account, target, host)
-        if server.off:
-            account.power_on(server)
-    console.print(f"{name}: is a {server_type}, and on")
-    if target.standing().hosts[name].delivery:
-        # The command that waits for a birth dials it anew, by its pinned key: an origin through its tunnel.
-        _up(target, "--replace", f"**::farshore-delivery-{host.account}.{host.name}-wait")
-        console.print(f"{name}: answers over SSH")
-    else:
-        console.print(f"{name}: delivery does not reach it; see that its domains answer")
+    delivered = target.standing().hosts[name].delivery
+    beside = "answers over SSH" if delivered else "delivery does not reach it: see that its domains answer"
+    console.print(f"{name}: is a {server_type}, and on; {beside}")
 
 
 def _refusing() -> Any:
-    return refusing(AccountError, StockError)
+    return refusing(StockError)
 
 
 def _plan(target: Target) -> Plan:
@@ -103,13 +92,6 @@ def _require(target: Target, host: Host, *, resized: str = "") -> None:
         stock.require(host, resized=resized)
     except StockError as error:
         raise StockError(f"{error}\nnothing was changed") from error
-
-
-def _server(account: Account, target: Target, host: Host) -> Found:
-    for found in account.found():
-        if (found.kind, found.stack, found.host) == ("server", target.stack, host.name):
-            return found
-    raise AccountError(f"account {host.account}: no server of {host.name}, allowed: one; run {target.up}")
 
 
 def _with_type(host: Host, server_type: str) -> Callable[[Any], None]:

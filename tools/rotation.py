@@ -107,7 +107,7 @@ def check_reach(plan: Plan, standing: Standing) -> None:
     Raises:
         RotationError: With every such host.
     """
-    said = [line for host in plan.hosts if (line := _out_of_reach(host, standing))]
+    said = [line for host in plan.hosts if (line := out_of_reach(host, standing))]
     if said:
         raise RotationError("\n".join(said))
 
@@ -127,7 +127,8 @@ def left_behind(plan: Plan) -> tuple[str, ...]:
     return tuple(device.name for device in plan.devices if device.generation != plan.generations[-1])
 
 
-def _out_of_reach(host: Host, standing: Standing) -> str:
+def out_of_reach(host: Host, standing: Standing) -> str:
+    """Return why delivery does not reach a host, and what to do; empty where it does."""
     told = standing.hosts.get(host.name)
     if told is None:
         return f"{host.key}: not there yet, allowed: a host that runs; `up` first"

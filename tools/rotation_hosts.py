@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from plan.values import FIRST_GENERATION
-from tools.repair_state import parse_export
+from components.keys import delivery_stash
+from tools.repair_state import parse_export, plain
 from tools.rotation import RotationError
+from tools.ssh_way import believing, ssh_command, ssh_flags
 from tools.workspace import write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from plan import Host, Plan
     from tools.workspace import Workspace
@@ -60,23 +61,29 @@ class Doors:
         Raises:
             RotationError: It did not answer.
         """
+        said: dict[str, dict[str, int]] = self.status(host)["received_bytes"]
+        return {(name, peer): count for name, peers in said.items() for peer, count in peers.items()}
+
+    def status(self, host: Host) -> dict[str, Any]:
+        """Return what a host says it is; docs/host.md names the parts.
+
+        Raises:
+            RotationError: It did not answer, or not all of it.
+        """
         done = self._ask(host, "status")
         try:
-            said: dict[str, dict[str, int]] = json.loads(done.stdout)["received_bytes"]
-        except (ValueError, KeyError):
-            raise RotationError(_silent(host, done)) from None
-        return {(name, peer): count for name, peers in said.items() for peer, count in peers.items()}
+            said = json.loads(done.stdout)
+        except ValueError:
+            said = None
+        if not isinstance(said, dict) or "received_bytes" not in said:
+            raise RotationError(_silent(host, done))
+        return said
 
     def _ask(self, host: Host, word: str) -> subprocess.CompletedProcess[str]:
         """Say one of delivery's words to a host; 1 is the answer of a host that has not proven everything."""
-        assert host.way is not None, f"{host.name}: the way was looked at before"
-        shield = host.way.shields[0] if host.way.shields else ""
-        through = []
-        if shield:
-            words = ["ssh", *self._flags(shield), "-W", f"{host.address}:22", f"root@{self.shields[shield]}"]
-            through = ["-o", f"ProxyCommand={' '.join(words)}"]
-        target = f"root@{host.address if shield else self.shields[host.name]}"
-        command = [*self.work.enter, "ssh", *self._flags(host.name), *through, target, word]
+        flags = self._flags(host.name)
+        ssh = ssh_command(host, [word], shields=self.shields, flags=flags, flags_on_the_way=self._flags)
+        command = [*self.work.enter, *ssh]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=ASK_WITHIN_S, stdin=subprocess.DEVNULL
@@ -90,19 +97,8 @@ class Doors:
         return done
 
     def _flags(self, host: str) -> list[str]:
-        """Return ssh's flags for one host: its own key, the one host key that is believed, nothing of the caller's."""
-        options = {
-            "IdentitiesOnly": "yes",
-            "BatchMode": "yes",
-            "StrictHostKeyChecking": "yes",
-            "UserKnownHostsFile": str(self.folder / "known_hosts"),
-            "GlobalKnownHostsFile": "/dev/null",
-            "HostKeyAlias": host,
-            "ConnectTimeout": "15",
-            "LogLevel": "ERROR",
-        }
-        said = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        return ["-F", "none", "-i", str(self.folder / f"{host}.key"), *said]
+        """Return ssh's flags for one host: its own key, and the one host key that is believed."""
+        return ssh_flags(host, self.folder / f"{host}.key", believing(self.folder / "known_hosts"))
 
 
 def read_proof(text: str) -> set[tuple[str, str]]:
@@ -114,15 +110,24 @@ def read_proof(text: str) -> set[tuple[str, str]]:
 
 
 @contextmanager
-def open_doors(work: Workspace, plan: Plan, outputs: dict[str, Any]) -> Iterator[Doors]:
+def open_doors(
+    work: Workspace, plan: Plan, outputs: dict[str, Any], hosts: Sequence[Host] | None = None
+) -> Iterator[Doors]:
     """Take what delivery's connections need from the state, for as long as it is needed.
+
+    Args:
+        work: The engine's side.
+        plan: Whose ways are taken.
+        outputs: The stack's.
+        hosts: Those to ask; all of the plan's where it is left out.
 
     Raises:
         EngineError: The state can't be read.
-        RotationError: It has not the keys of all hosts.
+        RotationError: It has not the keys of all of them.
     """
     told = told_ssh(work)
-    lacking = [host.name for host in plan.hosts if {_delivery(host), met_name(host)} - told.keys()]
+    asked = plan.hosts if hosts is None else hosts
+    lacking = [host.name for host in asked if {_delivery(host), met_name(host)} - told.keys()]
     if lacking:
         raise RotationError(f"state: no keys of {', '.join(lacking)}, allowed: those of every host; `up` first")
     addresses = {
@@ -130,9 +135,9 @@ def open_doors(work: Workspace, plan: Plan, outputs: dict[str, Any]) -> Iterator
     }
     with tempfile.TemporaryDirectory(prefix="farshore-") as name:  # 0700
         folder = Path(name)
-        for host in plan.hosts:
+        for host in asked:
             write_private(folder / f"{host.name}.key", told[_delivery(host)])
-        known = [f"{host.name} {told[met_name(host)].strip()}\n" for host in plan.hosts]
+        known = [f"{host.name} {told[met_name(host)].strip()}\n" for host in asked]
         write_private(folder / "known_hosts", "".join(known))
         yield Doors(work, plan, addresses, folder)
 
@@ -144,21 +149,15 @@ def told_ssh(work: Workspace) -> dict[str, str]:
     for resource in export["deployment"].get("resources", ()):
         name, outputs = str(resource.get("urn", "")).rpartition("::")[2], resource.get("outputs", {})
         if name.startswith(f"{_DEPLOYMENT}-keys-") and name.endswith("-delivery"):
-            found[name] = _plain(outputs.get("output"))["private"]
+            found[name] = plain(outputs.get("output"))["private"]
         elif name.startswith(f"{_DEPLOYMENT}-delivery-") and name.endswith("-wait"):
-            found[name] = _plain(outputs.get("stdout"))
+            found[name] = plain(outputs.get("stdout"))
     return found
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of a state that was exported with its secrets."""
-    return json.loads(value["plaintext"]) if isinstance(value, dict) and "plaintext" in value else value
 
 
 def _delivery(host: Host) -> str:
     """Return the name of the key by which a host is told changes now."""
-    number = "" if host.active == FIRST_GENERATION else f"-g{host.active}"
-    return f"{_DEPLOYMENT}-keys-{host.name}{number}-delivery"
+    return f"{_DEPLOYMENT}-keys-{delivery_stash(host, host.active)}"
 
 
 def met_name(host: Host) -> str:

@@ -52,10 +52,8 @@ class Target:
         """Return what the last run left in the stack's outputs."""
         return read_standing(self.work.outputs().get("standing"))
 
-    def deploy(self, *flags: str) -> int:
-        """Deploy before the user's eyes, and return the engine's exit code.
-
-        A lab's engine has a copy of the stack file, which follows.
+    def prepare(self) -> None:
+        """Have the engine read the stack file as it is now: a lab's has a copy.
 
         Raises:
             LabError: The lab does not run.
@@ -63,6 +61,15 @@ class Target:
         """
         if self.lab is not None:
             self.work.prepare(self.file, Lab.open(LABS / self.lab).tokens)
+
+    def deploy(self, *flags: str) -> int:
+        """Deploy before the user's eyes, and return the engine's exit code.
+
+        Raises:
+            LabError: The lab does not run.
+            EngineError: The engine can't be prepared.
+        """
+        self.prepare()
         return self.work.show("up", "--yes", "--skip-preview", "--suppress-outputs", *flags)
 
 

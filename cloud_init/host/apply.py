@@ -64,7 +64,9 @@ def apply(confirm_within_s: float, gate: Callable[[Told, Live, Deadline], list[s
         del data
         pending = read_json(MARKER)
         if pending:
-            if pending["digest"] == document.digest and not plan(document, pending, deadline)[1]:
+            # What was to go is in the record of before: whoever was killed just then has left it.
+            left = read_disk({*paths_of(read_record())} - {*document.told.files})
+            if pending["digest"] == document.digest and not left and not plan(document, pending, deadline)[1]:
                 _arm(document, identity, confirm_within_s, deadline)
                 return say_applied(document.digest, confirm_within_s)
             take_back(at_boot=False)

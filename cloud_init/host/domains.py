@@ -33,7 +33,8 @@ class Domain:
 
 def domains_of(files: dict[str, tuple[int, str]]) -> list[Domain]:
     """Return the domains that a host's files list, one a line: `http` or `tls`, and the name."""
-    words = [line.split() for line in files.get(DOMAINS, (0, ""))[1].splitlines()]
+    lines = files.get(DOMAINS, (0, ""))[1].splitlines()
+    words = [line.split() for line in lines if line and not line.startswith("#")]
     return [Domain(name, way == "tls") for way, name in words]
 
 

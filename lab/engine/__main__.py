@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from lab.engine.cli import main
 
 if __name__ == "__main__":
+    gc.set_threshold(50_000, 20, 20)  # rows of a state stay in use; see the launcher's YOUNG
     sys.exit(main(sys.argv[1:]))

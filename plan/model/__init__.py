@@ -246,6 +246,7 @@ class Plan:
         waived: Pairs of shield and origin, and the rules that they may break.
         addresses_kept: Public addresses are protected against every destroy.
         delivers: Running hosts are told what it says.
+        max_key_age_days: Older keys of hosts are to be rotated.
         warnings: What a reader of the preview should know.
     """
 
@@ -264,6 +265,7 @@ class Plan:
     waived: frozenset[tuple[str, str, str]]
     addresses_kept: bool
     delivers: bool
+    max_key_age_days: int
     warnings: tuple[str, ...]
 
     @property

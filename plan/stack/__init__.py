@@ -17,7 +17,17 @@ from plan.stack.devices import Gateway, Operator
 from plan.stack.hosts import Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
 from plan.stack.strict import Strict
-from plan.values import FIRST_GENERATION, DomainName, Generation, Generations, HostPair, Name, SshKey, Within
+from plan.values import (
+    FIRST_GENERATION,
+    DomainName,
+    Generation,
+    Generations,
+    HostPair,
+    KeyAgeDays,
+    Name,
+    SshKey,
+    Within,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -100,6 +110,7 @@ class Stack(Strict):
         break_glass: The way in for the day when nothing else works.
         delivery: `ssh` tells running hosts each change; `none` connects to nobody, so that they stay what they are
             until it is `ssh` again: for an `up` from a network that no host answers.
+        max_key_age_days: How old a host's key may become before `farshore status` asks for a rotation, 1 to 3650.
         psks: Names of the devices that have a preshared key among the secrets.
     """
 
@@ -122,6 +133,7 @@ class Stack(Strict):
     addresses: Addresses = "keep"
     break_glass: BreakGlass | None = None
     delivery: Delivery = "ssh"
+    max_key_age_days: KeyAgeDays = 365
     psks: frozenset[str] = frozenset()
 
     @property

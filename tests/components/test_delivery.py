@@ -71,10 +71,10 @@ def commands(recorder: Recorder) -> list[str]:
 
 
 def test_each_host_is_waited_for_told_and_confirmed() -> None:
-    """Three commands a host, by words that hold no secret; a host that nobody reaches has none."""
+    """Four commands a host, by words that hold no secret; a host that nobody reaches has none."""
     recorder = record(program())
     assert commands(recorder) == [
-        f"{host}-{role}" for host in (SHIELD, ORIGIN) for role in ("apply", "confirm", "wait")
+        f"{host}-{role}" for host in (SHIELD, ORIGIN) for role in ("apply", "back", "confirm", "wait")
     ]
     for host in (SHIELD, ORIGIN):
         asked = {role: recorder.asked[COMMAND, f"{host}-{role}"] for role in ("wait", "apply", "confirm")}
@@ -86,7 +86,7 @@ def test_each_host_is_waited_for_told_and_confirmed() -> None:
         assert document["host"] == host.rpartition(".")[2]
     assert commands(record(program(shields__falkenstein__ssh="off"))) == []
     assert commands(record(program(origins__press__ssh="off"))) == [
-        f"{SHIELD}-{role}" for role in ("apply", "confirm", "wait")
+        f"{SHIELD}-{role}" for role in ("apply", "back", "confirm", "wait")
     ]
 
 
@@ -99,7 +99,7 @@ def test_what_must_not_be_read_goes_by_standard_input_alone() -> None:
         assert asked["logging"] == "none"
         assert asked["addPreviousOutputInEnv"] is False
         assert "environment" not in asked
-        assert is_secret(asked.get("stdin")) is not name.endswith("-wait")
+        assert is_secret(asked.get("stdin")) is not name.endswith(("-wait", "-back"))
         for key in ("falkenstein-g1-fs0", "press-g1-fs0g0", "falkenstein-press-g1-psk", "press-delivery"):
             assert stash(recorder, key)["private"].strip() not in str(asked["create"])
 
@@ -148,11 +148,12 @@ def test_an_origin_is_waited_for_once_its_shield_has_been_told() -> None:
 
 
 def test_a_new_server_is_told_anew() -> None:
-    """Nothing of a connection changes with a server at a kept address, so its id is a trigger."""
+    """Nothing of a connection changes with a server at a kept address, so its id is a trigger; another size is waited for."""
     recorder = lasting(program())
     for name in commands(recorder):
         server = "farshore-edge.falkenstein-server" if name.startswith(SHIELD) else "farshore-vault.press-server"
-        assert recorder.asked[COMMAND, name]["triggers"] == [number(server)]
+        size = ["cx23"] if name.endswith("-back") else []
+        assert recorder.asked[COMMAND, name]["triggers"] == [number(server), *size]
 
 
 def test_a_host_that_cant_be_told_as_it_runs_gets_no_command() -> None:
@@ -161,7 +162,7 @@ def test_a_host_that_cant_be_told_as_it_runs_gets_no_command() -> None:
     closed = Standing(hosts={host.name: told_to(plan, host, "then", "then") for host in plan.hosts})
     assert commands(record(program(standing=closed))) == []
     opened = Standing(hosts={name: replace(told, delivery=True) for name, told in closed.hosts.items()})
-    assert len(commands(record(program(standing=opened)))) == 6
+    assert len(commands(record(program(standing=opened)))) == 8
 
 
 def test_nobody_gets_a_command_where_the_stack_file_says_so() -> None:
@@ -173,7 +174,7 @@ def test_nobody_gets_a_command_where_the_stack_file_says_so() -> None:
     stale = Standing(hosts={name: replace(told, digest="then") for name, told in first.hosts.items()})
     assert commands(lasting(lambda: program(standing=stale, delivery="none")().apply(seen.update))) == []
     assert read_standing(seen["standing"]) == stale
-    assert len(commands(lasting(program(standing=stale)))) == 6
+    assert len(commands(lasting(program(standing=stale)))) == 8
 
 
 def test_what_was_confirmed_is_what_a_host_knows() -> None:
@@ -182,7 +183,7 @@ def test_what_was_confirmed_is_what_a_host_knows() -> None:
     recorder = lasting(lambda: program()().apply(seen.update))
     first = read_standing(seen["standing"])
     stale = Standing(hosts={name: replace(told, digest="then") for name, told in first.hosts.items()})
-    assert len(commands(recorder)) == 6
+    assert len(commands(recorder)) == 8
     lasting(lambda: program(standing=stale)().apply(seen.update))
     assert read_standing(seen["standing"]) == first
     closed = Standing(hosts={name: replace(told, delivery=False) for name, told in stale.hosts.items()})

@@ -20,6 +20,7 @@ import yaml
 from lab.client import until
 from tests.first_light.deployed import FARSHORE, ROOT, UP_WITHIN_S, Deployed, farshore
 from tests.labs import lab_name
+from tools.repair_state import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +134,7 @@ class Live(Deployed):
 
     def believed(self, command: str) -> str:
         """Return the host key that a command believes."""
-        return str(_plain(self._resource(command)["inputs"]["connection"])["hostKey"])
+        return str(plain(self._resource(command)["inputs"]["connection"])["hostKey"])
 
     def exported(self) -> str:
         """Return the state, with its secrets."""
@@ -141,7 +142,7 @@ class Live(Deployed):
 
     def document(self, command: str) -> str:
         """Return what a command sends to its host."""
-        return str(_plain(self._resource(command)["inputs"]["stdin"]))
+        return str(plain(self._resource(command)["inputs"]["stdin"]))
 
     def _resource(self, name: str) -> dict[str, Any]:
         """Return one resource of the state, with its secrets."""
@@ -159,7 +160,7 @@ class Live(Deployed):
         resource = self._resource(f"farshore-keys-{host}{number}-delivery")
         path = folder / f"{host}.key"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(_plain(resource["outputs"]["output"])["private"])
+            file.write(plain(resource["outputs"]["output"])["private"])
         return path
 
 
@@ -177,10 +178,3 @@ def stand(letters: str, path: Path) -> Iterator[Live]:
         yield found
     finally:
         farshore("lab", "down", "--name", name)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of a state that was exported with its secrets."""
-    if isinstance(value, dict) and "plaintext" in value:
-        return json.loads(value["plaintext"])
-    return value

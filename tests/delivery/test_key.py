@@ -99,6 +99,7 @@ def test_what_the_provider_left_in_roots_home_opens_nothing(live: Live) -> None:
             assert setting in said
 
 
+@pytest.mark.long
 def test_a_confirmation_that_comes_too_late_applies_again_and_asks_for_another(
     live: Live, shield: str, tmp_path: Path
 ) -> None:

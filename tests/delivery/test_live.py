@@ -71,6 +71,7 @@ def test_a_host_of_whose_bundle_nothing_changes_is_left_alone(live: Live) -> Non
     assert "9418" not in live.says("press", "nft", "list", "table", "inet", "farshore")
 
 
+@pytest.mark.long
 def test_nobody_is_told_while_the_stack_file_says_so(live: Live) -> None:
     """No connection is made, and the preview says who waits; taken out again, the next `up` tells it."""
     before = {name: live.says(name, "journalctl", "-q", "-t", "sshd", "-o", "cat") for name in ("falkenstein", "press")}
@@ -102,6 +103,7 @@ def test_what_was_changed_by_hand_is_put_right_where_the_host_is_told_once_more(
     live.work.run(["preview", "--expect-no-changes", *live.work.where])
 
 
+@pytest.mark.long
 def test_ports_domains_and_sizes_change_while_visitors_are_answered(live: Live, tmp_path: Path) -> None:
     """A second service port, a domain for it and another MTU, all in one edit."""
     servers, before = live.servers(), live.mtu_bytes("falkenstein")

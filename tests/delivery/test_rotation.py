@@ -162,6 +162,7 @@ def interrupted(live: Live) -> str:
     return said
 
 
+@pytest.mark.long
 def test_stopped_in_each_step_the_same_command_goes_on(live: Live, tmp_path: Path) -> None:
     """Interrupted right after each edit, it brings that step to its end; every answer is there, no key is left."""
     (before,), _ = keys(live)

@@ -74,7 +74,7 @@ def alone(folder: Path) -> Path:
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("name", ["04-replace-cascade", "11-failures"])
+@pytest.mark.parametrize("name", ["04-replace-cascade", pytest.param("11-failures", marks=pytest.mark.long)])
 def test_the_engine_does_the_same_where_no_recording_is(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

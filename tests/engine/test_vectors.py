@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 # Under other names in the default run: those in which names decide most. `make test-long` runs all of them.
-BY_NAME = {"04-replace-cascade", "08-aliases", "13-parent-move"}
+BY_NAME = {"08-aliases"}
 Record = Callable[["Path"], Any]
 
 

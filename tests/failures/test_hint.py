@@ -55,6 +55,7 @@ def test_a_failed_up_names_the_next_command_and_a_good_one_does_not(standing: St
     assert "repair" not in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_what_no_account_ever_saw_is_made_by_the_next_up(standing: Standing) -> None:
     """The first read of an update fails: the state has it all the same, so the next `farshore lab up` refreshes."""
     name = standing.cloud.name

@@ -28,8 +28,8 @@ HELD_S: Final = 60.0
 # The engine dies after the account did what it was asked, and before it could know.
 HELD: Final = (
     pytest.param(Case("Server", "create", "latency"), marks=pytest.mark.xdist_group("failures-1")),
-    pytest.param(Case("Server", "resize", "latency"), marks=pytest.mark.xdist_group("failures-2")),
-    pytest.param(Case("Server", "delete", "latency"), marks=pytest.mark.xdist_group("failures-2")),
+    pytest.param(Case("Server", "resize", "latency"), marks=(pytest.mark.xdist_group("failures-2"), pytest.mark.long)),
+    pytest.param(Case("Server", "delete", "latency"), marks=(pytest.mark.xdist_group("failures-2"), pytest.mark.long)),
 )
 
 

@@ -17,6 +17,7 @@ REPLACE: Final = (
 TOLD_AT_BIRTH: Final = "what they were told at birth"
 
 
+@pytest.mark.long
 def test_another_slot_is_told_until_the_servers_are_replaced(standing: Standing) -> None:
     """Nothing is said of a first deployment; then the words stay, whatever `up` did, until the command they name ran."""
     first = standing.engine("preview")

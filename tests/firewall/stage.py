@@ -85,6 +85,8 @@ class Stage:
             make_link(self.name("host"), host_end, self.name(who), end)
             self._address("host", host_end, mine)
             self._address(who, end, theirs)
+            self._never_ask_again("host", host_end)
+            self._never_ask_again(who, end)
         self.ip("host", "link", "set", "fs0", "mtu", str(TUNNEL_MTU_BYTES))
         self.ip("host", "link", "set", "fm0g0", "mtu", str(TUNNEL_MTU_BYTES))
         self.route()
@@ -266,6 +268,12 @@ class Stage:
         """Tell whether one ping is answered."""
         inside = ["nsenter", f"--net={namespace_path(self.name(who))}", "ping", "-c", "1", "-W", "0.3", "-q", address]
         return subprocess.run(inside, capture_output=True, timeout=10, check=False).returncode == 0
+
+    def _never_ask_again(self, who: str, interface: str) -> None:
+        """Keep a neighbour that was found: a tunnel has none, and what asks again 5 s later counts as dropped."""
+        set_sysctls(
+            self.name(who), {f"{kind}/neigh/{interface}/delay_first_probe_time": "3600" for kind in ("ipv4", "ipv6")}
+        )
 
     def _address(self, who: str, interface: str, addresses: str) -> None:
         for address in addresses.split():

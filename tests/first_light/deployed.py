@@ -53,6 +53,15 @@ def farshore(*arguments: str, within_s: float = UP_WITHIN_S) -> subprocess.Compl
     )
 
 
+def of_release(image: str) -> str:
+    """Return the lab's stack file with hosts of one image."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))
+    for hosts in ("farshore:shields", "farshore:origins"):
+        for host in content["config"][hosts].values():
+            host["image"] = image
+    return str(yaml.safe_dump(content, allow_unicode=True))
+
+
 def both_releases(newer: str = "debian-13") -> str:
     """Return a stack file with each of two releases as shield and as origin, every origin behind every shield.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.client import Lab
 from tests.first_light.deployed import ROOT, Deployed
 from tests.first_light.watching import Watcher, finds, packed
+from tools.repair_state import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,20 +39,15 @@ def secrets_of(folder: Path) -> dict[str, bytes]:
     for row in rows:
         name = row["urn"].rsplit("::", 1)[1]
         if row["type"] == STASH:
-            private = _plain(row["outputs"]["output"])["private"]
+            private = plain(row["outputs"]["output"])["private"]
             # Of an SSH key the first line is the same for all.
             found[name] = private.split("\n")[2].encode() if "\n" in private else private.encode()
         if row["type"] == ADDRESS and (".press-" in name or ".drop-" in name):
-            found[name] = str(_plain(row["outputs"]["ipAddress"])).encode()
+            found[name] = str(plain(row["outputs"]["ipAddress"])).encode()
     tunnels = shields * origins  # every origin stands behind every shield
     keys = shields + 2 * tunnels + 2 * (shields + origins)
     assert len(found) == 2 + keys + 2 * origins, sorted(found)
     return found
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of an export that shows its secrets."""
-    return json.loads(value["plaintext"]) if isinstance(value, dict) and "plaintext" in value else value
 
 
 @pytest.fixture(scope="module")

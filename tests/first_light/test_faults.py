@@ -108,4 +108,4 @@ def test_a_filtered_tunnel_and_a_cut_cable_take_the_page_away(whole: Deployed) -
         say(whole, *words)
         whole.gone()
         say(whole, "heal")
-        assert PAGE in whole.page(within_s=90)
+        assert PAGE in whole.page(within_s=150)

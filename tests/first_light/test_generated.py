@@ -23,7 +23,8 @@ KEPT: Final = (".nft", ".conf", "haproxy.cfg", ".service", ".timer")
 # Each file is read by its own parser; what one of them refuses is told with its path and its words.
 SCRIPT: Final = f"""
 set -u
-rm -rf {WHERE} && mkdir -p {WHERE} && base64 -d | tar -xz --no-same-owner -C {WHERE} || exit 1
+rm -rf {WHERE} && mkdir -p {WHERE} && mount -t tmpfs -o size=256m none {WHERE} || exit 1 # /run is small on a small machine
+base64 -d | tar -xz --no-same-owner -C {WHERE} || exit 1
 printf '%s\\n' '192.0.2.1 vpn.example.com' '192.0.2.2 o.example.com' >/run/generated-hosts
 mount --bind /run/generated-hosts /etc/hosts # wg(8) waits minutes for a name that nobody knows
 cd {WHERE}
@@ -45,7 +46,7 @@ for file in $(find . -type f | sort); do
   esac
 done
 ip link del probe
-cd / && rm -rf {WHERE}
+cd / && umount {WHERE} && rmdir {WHERE}
 echo "$count files"
 exit $failed
 """

@@ -63,7 +63,7 @@ def test_up_again_says_that_nothing_changes_and_touches_nothing(deployed: Deploy
     count = deployed.control("requests/count")["count"]
     done = farshore("lab", "up", "--name", deployed.name)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "36 unchanged" in done.stdout
+    assert "40 unchanged" in done.stdout
     assert "created" not in done.stdout
     # The summary lists the servers of each of the two accounts; the engine itself asks for nothing.
     assert deployed.control("requests/count")["count"] - count == 2
@@ -78,7 +78,7 @@ def test_a_preview_of_a_new_stack_makes_no_request(deployed: Deployed, tmp_path:
     work.prepare(ROOT / "Pulumi.lab.yaml", deployed.lab.tokens)
     before = deployed.control("requests/count")
     said = work.run(["preview", "--stack", "fresh", "--config-file", str(work.stack_file)])
-    assert "36 to create" in said
+    assert "40 to create" in said
     assert deployed.control("requests/count") == before
 
 
@@ -87,7 +87,7 @@ def test_production_previews_cleanly_once_tokens_are_set(tmp_path: Path) -> None
     work = Workspace(folder=tmp_path / "pulumi", stack="prod", endpoint="https://api.hetzner.cloud/v1")
     work.prepare(ROOT / "Pulumi.prod.yaml", {"edge": "e" * 64, "vault": "v" * 64})
     where = ["--stack", "prod", "--config-file", str(work.stack_file)]
-    assert "26 to create" in work.run(["preview", *where])
+    assert "29 to create" in work.run(["preview", *where])
     if work.engine.endswith("bin/pulumi") and Path(work.engine).is_relative_to(ROOT):
         refused = subprocess.run(
             [work.engine, "up", "--yes", "--skip-preview", *where],
@@ -106,6 +106,7 @@ def test_production_previews_cleanly_once_tokens_are_set(tmp_path: Path) -> None
 
 
 @pytest.mark.long_on_vm
+@pytest.mark.long
 def test_stock_machines_end_as_the_fast_ones_do(deployed: Deployed, machines: Machines) -> None:
     """A provider's image gets its packages by cloud-init, and has the same files and units in the end."""
     name = lab_name("fs")
@@ -142,6 +143,7 @@ def another() -> Iterator[str]:
 
 
 @pytest.mark.long_on_vm
+@pytest.mark.long
 def test_an_interrupted_up_is_cleaned_by_the_next(another: str, machines: Machines) -> None:
     """Killed in the middle, with servers half made: the next `up` removes what is left and finishes."""
     with subprocess.Popen(

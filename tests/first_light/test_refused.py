@@ -113,7 +113,7 @@ def test_a_server_type_newer_than_our_table_is_a_warning(cloud: Lab, tmp_path: P
     work.prepare(stack_file(tmp_path, shields=shields), cloud.tokens)
     said = work.run(["preview", "--stack", "new", "--config-file", str(work.stack_file)])
     assert "farshore:shields.falkenstein.server_type: 'cx999' is not in our table of 2026-11-01" in said
-    assert "26 to create" in said
+    assert "29 to create" in said
 
 
 def test_not_root(tmp_path: Path) -> None:

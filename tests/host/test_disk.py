@@ -197,7 +197,8 @@ def test_power_lost_at_any_moment_of_apply_leaves_the_old_files(disk: Disk, step
         assert booted(cut(disk, "safe", at, "apply", given=sealed(NEW))) == OLD, at
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("step", [5, 1])
 def test_power_lost_at_any_moment_of_confirm_leaves_the_old_files_or_the_new(disk: Disk, step: int) -> None:
     """Whole; first the old ones, from one point on the new ones."""
     pending = copied(disk)
@@ -212,7 +213,8 @@ def test_power_lost_at_any_moment_of_confirm_leaves_the_old_files_or_the_new(dis
     assert set(are_new) == {False, True}
 
 
-@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("step", [13, 1])
 def test_power_lost_at_any_moment_of_a_rollback_leaves_the_old_files(disk: Disk, step: int) -> None:
     """Taking back can be interrupted and done again, as often as it takes."""
     pending = copied(disk)

@@ -1,4 +1,7 @@
-"""A deployment of this room's own: a shield and an origin whose program is what is tested; each test leaves it whole."""
+"""A deployment of this room's own: a shield and an origin whose program is what is tested; each test leaves it whole.
+
+The program runs with the Python, the tools and the systemd of each release: Debian 12's in the default run.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.first_light.deployed import Deployed, farshore
+from tests.first_light.deployed import Deployed, farshore, of_release
 from tests.first_light.provided import up
 from tests.host_live.bundles import HOST, Bundle, apply, confirmed, standing, status
 from tests.labs import lab_name
+from tests.machines.releases import have
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,12 +21,17 @@ if TYPE_CHECKING:
     from lab.client import MachineSpot
 
 
-@pytest.fixture(scope="session")
-def pair() -> Iterator[Deployed]:
-    """Deploy a shield and an origin, of Debian 12."""
-    name = lab_name("ho")
+@pytest.fixture(
+    scope="session",
+    params=["debian-12", *(pytest.param(image, marks=pytest.mark.long) for image in ("debian-13", "ubuntu-24.04"))],
+)
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Deploy a shield and an origin of one release."""
+    have(request.param)
+    name, stack_file = lab_name("ho"), tmp_path_factory.mktemp("host") / "Pulumi.host.yaml"
+    stack_file.write_text(of_release(request.param), encoding="utf-8")
     try:
-        yield Deployed(name, up(name, "nspawn"))
+        yield Deployed(name, up(name, "nspawn", "--stack-file", str(stack_file)))
     finally:
         farshore("lab", "down", "--name", name)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
+LAST = 6  # points at the end of an apply, where files go that nobody is told of any more
 SSHD = "/etc/ssh/sshd_config.d/10-farshore.conf"
 STOPPING = f"""
 import errno, os, signal, subprocess, sys
@@ -111,11 +112,11 @@ def points(machine: MachineSpot, bundle: Bundle, how: str) -> int:
 
 
 def kill_at_each(machine: MachineSpot, told: Bundle, step: int) -> None:
-    """Kill `apply` before every so many-th point; the same command finishes, and what is taken back is whole."""
+    """Kill `apply` before every so many-th point and its last; the same command finishes, what is taken back is whole."""
     bundle = rich(told)
     count = points(machine, bundle, "kill")
     assert count >= 20 * 4, count
-    for at in range(1, count + 1, step):
+    for at in sorted({*range(1, count + 1, step), *range(count - LAST, count + 1)}):
         code, said = stopped_at(machine, bundle, "kill", at)
         assert code in {-9, 137}, (at, code, said)
         applied(machine, bundle)
@@ -135,7 +136,8 @@ def test_killed_at_any_point_it_leaves_what_the_same_command_finishes(wrapped: M
     kill_at_each(wrapped, told, 1)
 
 
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("step", [17, 1])
 def test_killed_and_left_alone_it_is_taken_back_by_hand_or_timer(wrapped: MachineSpot, told: Bundle, step: int) -> None:
     """Whatever the point: what the timer runs makes the host what it was."""
     bundle = rich(told)
@@ -307,6 +309,7 @@ def test_what_is_sound_and_breaks_a_tunnel_proves_itself_wrong(
     pair.page()
 
 
+@pytest.mark.long
 def test_an_edge_that_sends_its_visitors_nowhere_proves_itself_wrong(pair: Deployed, told: Bundle) -> None:
     """Haproxy takes it and the tunnel is sound; what has an answer keeps it, or delivery takes the change back."""
     shield = pair.machine("falkenstein")
@@ -321,6 +324,7 @@ def test_an_edge_that_sends_its_visitors_nowhere_proves_itself_wrong(pair: Deplo
     pair.page()
 
 
+@pytest.mark.long
 def test_who_had_no_answer_before_does_not_keep_a_change_back(pair: Deployed, told: Bundle) -> None:
     """An origin that is down for a day: `prove` says so, and its shield can be told what it likes meanwhile."""
     shield, origin = pair.machine("falkenstein"), pair.machine("press")
@@ -338,6 +342,7 @@ def test_who_had_no_answer_before_does_not_keep_a_change_back(pair: Deployed, to
     until(lambda: shield.run([HOST, "prove"], within_s=90).returncode == 0 or None, 60, "it answers again")
 
 
+@pytest.mark.long
 def test_an_mtu_that_its_path_does_not_carry_is_named(pair: Deployed, shield: MachineSpot, told: Bundle) -> None:
     """Small packets pass and those of full size do not: the former MTU just fits, the new one is 20 bytes too much."""
     with pair.lab.inject(Blackhole(shield.name, larger_than_bytes=1480)):

@@ -24,6 +24,7 @@ RESULT = "/run/cloud-init/result.json"
 TRIES = 3
 
 
+@pytest.mark.long
 def test_a_machine_whose_metadata_is_late_is_born_from_it(somebody: Customer, lab: Lab) -> None:
     """It asks again and again meanwhile, is not born without it, and takes its user data as soon as it is there."""
     machine = somebody.order("late", WRITES_A_FILE, start_after_create=False)

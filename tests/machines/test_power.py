@@ -77,6 +77,7 @@ def test_a_rebuild_gives_an_empty_disk(own: MachineSpot, somebody: Customer) -> 
     assert own.run(["cat", "/born"]).stdout == "by user data"
 
 
+@pytest.mark.long
 def test_a_rebuild_from_another_image_gives_its_release(own: MachineSpot, somebody: Customer) -> None:
     """A server's image is its name at the API, then and there."""
     pid = own.leader_pid

@@ -259,11 +259,11 @@ def test_a_port_that_moves_at_once_is_said_with_the_way_that_loses_nobody() -> N
 
 
 def test_a_size_that_changes_is_said_with_what_comes_after_it() -> None:
-    """The provider leaves the server off; whoever has the same size is not named."""
+    """The server is off for it; whoever has the same size is not named."""
     said = words(SMALLEST, changed(origins__press__server_type="cx33"))
     assert said[0] == (
-        "farshore:origins.press.server_type: cx23 to cx33; its provider switches it off for that and leaves it off: run "
-        "farshore repair after this `pulumi up`, or farshore resize instead of it"
+        "farshore:origins.press.server_type: cx23 to cx33; it is switched off for that, and on again; "
+        "farshore resize looks first whether its provider has one"
     )
     assert [line for line in said if ".server_type:" in line] == said[:1]
 

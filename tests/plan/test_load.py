@@ -60,8 +60,8 @@ def test_a_setup_is_the_text_of_its_file() -> None:
             changed(shilds={}),
             (
                 "farshore:shilds: unknown key, allowed: network, network6, accounts, secrets, shields, origins, operators, "
-                "gateways, meshes, domains, parties, policy, generations, active, addresses, break_glass, delivery; "
-                "did you mean 'shields'?"
+                "gateways, meshes, domains, parties, policy, generations, active, addresses, break_glass, delivery, "
+                "max_key_age_days; did you mean 'shields'?"
             ),
         ),
         (

@@ -82,7 +82,7 @@ def test_the_program_deploys_with_it_and_either_engine_reads_the_others_state(
     assert work.engine == pulumi
     work.prepare(unreached_stack_file(tmp_path), cloud.tokens)
     where = ["--stack", "real", "--config-file", str(work.stack_file), "--non-interactive"]
-    assert "26 to create" in work.run(["preview", *where]).replace("+ ", "")
+    assert "29 to create" in work.run(["preview", *where]).replace("+ ", "")
     work.run(["up", "--yes", "--skip-preview", *where])
     assert work.outputs()["origins"]["www.example.com"]["address"] == "10.0.0.2"
     work.run(["preview", "--expect-no-changes", *where])

@@ -16,7 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 import plan
-from plan.load import SECTIONS, VALUES
+from plan.sections import SECTIONS, VALUES
 from plan.spoken import SPOKEN, _alternatives, _below, _is_model, fields_of
 from plan.stack import Secrets
 from plan.values import Within

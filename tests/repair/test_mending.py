@@ -116,6 +116,7 @@ def test_a_second_repair_at_the_same_time_is_refused(standing: Standing) -> None
     assert orphan not in standing.ids()["vault ssh_keys"]
 
 
+@pytest.mark.long
 def test_a_server_that_lost_its_firewall_and_an_address_gets_them_back(standing: Standing) -> None:
     """The state says that all is well, and `up` would never see the address: repair names them and attaches them."""
     standing.stand()

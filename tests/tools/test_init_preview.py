@@ -42,7 +42,7 @@ def test_what_init_writes_previews_cleanly(cloud: Lab, tmp_path: Path) -> None:
     work.prepare(file, cloud.tokens)
     where = ["--stack", "live", "--config-file", str(work.stack_file)]
     said = work.run(["preview", *where])
-    assert "26 to create" in said
+    assert "29 to create" in said
     assert said.count(COST) == 1
     told = said.splitlines()
     last_warning = max(at for at, line in enumerate(told) if "nothing judges them" in line)

@@ -13,7 +13,7 @@ from tests.topologies.egress import WAYS, Way, prove, update_packages
 if TYPE_CHECKING:
     from tests.first_light.deployed import Deployed
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 HOSTS = ("falkenstein", "press")
 
 

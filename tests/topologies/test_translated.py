@@ -59,6 +59,7 @@ def translated(connected: Connected) -> Iterator[None]:
         nft(site, "table ip outer\ndelete table ip outer\n")
 
 
+@pytest.mark.long
 def test_a_shield_behind_a_nat_is_dialled_at_its_outer_address(connected: Connected) -> None:
     """The tunnel stands through the translation, and at that address; without it there is none."""
     replica, asks = connected.machine("replica"), ["getent", "ahosts", NAME]
