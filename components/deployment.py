@@ -19,6 +19,7 @@ from plan.changes import tell_changes
 from plan.cost import tell_cost
 from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
+from plan.kept import find_kept
 from plan.model.refs import Ref
 from plan.moves import find_moves
 from plan.outputs import diagram, origin_outputs
@@ -69,8 +70,8 @@ class Deployment(pulumi.ComponentResource):
                 Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
             )
         self._standing = standing or Standing()
-        if moves := tuple(find_moves(plan, self._standing)):
-            raise StackError(moves)
+        if stuck := (*find_moves(plan, self._standing), *find_kept(plan, self._standing)):
+            raise StackError(stuck)
         if step := tuple(judge_step(plan, self._standing)):
             raise StackError(step)
         texts = draft_user_data(plan.hosts)  # what is too long is refused by the preview, before any resource
@@ -93,7 +94,6 @@ class Deployment(pulumi.ComponentResource):
                 f"{name}-{host.account}.{host.name}",  # a failure names the account; no name has a dot in it
                 host=host,
                 provider=self._accounts[host.account].provider,
-                keep_addresses=plan.addresses_kept,
                 labels={"farshore-stack": plan.stack, "farshore-host": host.name},
                 opts=own,
             )

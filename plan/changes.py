@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from plan.addresses import ANYWHERE
 from plan.delivery import who_can_be_told
 from plan.faults import choices
+from plan.kept import tell_kept
 from plan.rotation import tell_step
 from plan.standing import addresses_of
 
@@ -72,6 +73,7 @@ def tell_changes(
         *_networks(plan, standing),
         *tell_step(plan, standing),
         *_sizes(plan, standing),
+        *tell_kept(plan, standing),
         *(line for one in stale for line in _slot(one, domains)),
         *(line for one in stale for line in _moved(one, domains)),
         *(line for one in stale for line in _ports(one, domains)),

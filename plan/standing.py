@@ -34,6 +34,7 @@ class Told:
         active: The one by which it sends.
         location: Where it stands; empty for what a version wrote that did not say.
         server_type: Its size; the same.
+        kept: Its public addresses are protected.
     """
 
     server: str
@@ -49,6 +50,7 @@ class Told:
     active: int = FIRST_GENERATION
     location: str
     server_type: str
+    kept: bool = False
 
     def as_output(self) -> dict[str, Any]:
         """Return the same as a stack's outputs hold it, and `read_standing` reads it."""
@@ -66,6 +68,7 @@ class Told:
             "active": self.active,
             "location": self.location,
             "server_type": self.server_type,
+            "kept": self.kept,
         }
 
 
@@ -107,6 +110,7 @@ def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
         active=plan.active,
         location=host.location,
         server_type=host.server_type,
+        kept=host.addresses_kept,
     )
 
 
@@ -127,8 +131,8 @@ def what_it_knows(before: Told | None, server: str, now: Told, *, delivered: boo
     """
     if before is None or before.server != server:
         return replace(now, server=server)
-    # Place and size are the provider's: whatever a run says of them holds once it is over.
-    ordered = replace(before, location=now.location, server_type=now.server_type)
+    # Place, size and addresses are the provider's: whatever a run says of them holds once it is over.
+    ordered = replace(before, location=now.location, server_type=now.server_type, kept=now.kept)
     known = replace(now, birth=before.birth) if delivered else ordered
     return replace(known, server=server)
 
@@ -167,6 +171,7 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             active=int(said.get("active", FIRST_GENERATION)),
             location=str(said.get("location", "")),
             server_type=str(said.get("server_type", "")),
+            kept=said.get("kept") is True,
         )
     except (KeyError, IndexError, TypeError, ValueError):
         return None

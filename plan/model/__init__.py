@@ -50,6 +50,7 @@ class Host:
         server_type: Hetzner's name of the machine.
         image: Hetzner's name of the operating system.
         families: Its public addresses.
+        addresses_kept: They are protected against every destroy.
         description: For people.
         server_name: At the provider's API, and its first host name; never mentions another host.
         address: Tunnel address.
@@ -82,6 +83,7 @@ class Host:
     server_type: str
     image: str
     families: tuple[Literal["ipv4", "ipv6"], ...]
+    addresses_kept: bool
     description: str | None
     server_name: str
     address: IPv4Address
@@ -244,7 +246,6 @@ class Plan:
         active: The one by which hosts send to each other.
         separate: What must differ between a shield and each origin behind it.
         waived: Pairs of shield and origin, and the rules that they may break.
-        addresses_kept: Public addresses are protected against every destroy.
         delivers: Running hosts are told what it says.
         max_key_age_days: Older keys of hosts are to be rotated.
         warnings: What a reader of the preview should know.
@@ -263,7 +264,6 @@ class Plan:
     active: int
     separate: tuple[str, ...]
     waived: frozenset[tuple[str, str, str]]
-    addresses_kept: bool
     delivers: bool
     max_key_age_days: int
     warnings: tuple[str, ...]
