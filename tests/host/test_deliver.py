@@ -33,7 +33,7 @@ def test_the_key_runs_the_program_that_is_there() -> None:
     """What the authorized key names is where the program lies, and both program and seed know the word."""
     assert DELIVERY_COMMAND == "/usr/local/sbin/farshore-host ssh"
     for modules in (MODULES, SEED):
-        assert 'case ["ssh"]' in render_program(modules)
+        assert 'case["ssh"]' in render_program(modules)
 
 
 def test_a_birth_is_waited_for_until_it_is_over(
