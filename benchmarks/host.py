@@ -1,8 +1,10 @@
 """What a change costs on a host that runs: nothing to do, and one peer more among 1, 100 and 1,000, beside a stream.
 
 A pair is deployed to a lab of its own. The shield is told bundles with further peers by its own program, which is timed
-where it runs; baselines are an empty Python there, and the same change among the fewest peers. Meanwhile a stream of
-datagrams of full size goes through the tunnel to the origin, and each has to come back. Needs root.
+where it runs, from its start to its end: it reads the bundle, looks at all that runs, stages, checks, arms the
+rollback, switches. Baselines are an empty Python there, and the same change among the fewest peers, in turns with the
+others. Meanwhile a stream of datagrams of full size goes through the tunnel to the origin, and each has to come back.
+Needs root.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.client import Lab
+from lab.client import Lab, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +51,8 @@ print(json.dumps([time.monotonic() - begun, done.returncode, done.stdout, done.s
 """
 DATAGRAM_BYTES: Final = 1392  # of 1420 with its headers
 EVERY_S: Final = 0.01
+STREAMS_AFTER: Final = 10  # answers
+ADDRESS: Final = "10.9.0.1"
 # Until somebody says stop, and then to its end: it counts what is on its way.
 STREAM: Final = """
 rm -f /run/bench-stop
@@ -68,27 +72,33 @@ def main() -> None:
         empty_s = median([timed(shield, ["python3", "-I", "-c", "pass"])[0] for _ in range(ROUNDS)])
         nothing_s = median([apply(shield, told, "unchanged") for _ in range(ROUNDS)])
         row("apply, nothing to do", nothing_s, f"{nothing_s / empty_s:.1f} x `python3 -c pass` there  (asked: 0.5 s)")
-        base_s = 0.0
+        times, losses = {count: list[float]() for count in COUNTS}, dict.fromkeys(COUNTS, (0, 0))
+        for number in range(ROUNDS):
+            for count in COUNTS:
+                change_s, lost, sent = changed(shield, told, count, number)
+                times[count].append(change_s)
+                losses[count] = (losses[count][0] + lost, losses[count][1] + sent)
+        base_s = median(times[COUNTS[0]])
         for count in COUNTS:
-            with streaming(shield) as lost:
-                change_s = changed(shield, told, count)
-            base_s = base_s or change_s
-            beside = f"{change_s / base_s:.2f} x one among {COUNTS[0]}  (asked: 1.2)"
-            row(f"apply, a peer among {count} changed", change_s, f"{beside}; {lost[0]}")
+            change_s, (lost, sent) = median(times[count]), losses[count]
+            ratio = f"{change_s / base_s:.2f} x one among {COUNTS[0]}  (asked: 1.2)"
+            size = f"{len(json.dumps(with_peers(told, count, ADDRESS))) / 1000:.0f} kB sent"
+            gone = f"{lost} of {sent} datagrams lost  (asked: 0)"
+            row(f"apply, a peer among {count} changed", change_s, f"{ratio}; {gone}; {size}")
         back(shield, told)
     finally:
         farshore("down")
 
 
-def changed(shield: MachineSpot, told: dict[str, Any], count: int) -> float:
-    """Return the seconds that one peer's change takes among so many, as the median of some."""
-    back(shield, with_peers(told, count, "10.9.0.1"))
-    times = []
-    for number in range(ROUNDS):
-        fresh = with_peers(told, count, f"10.9.0.{2 + number}")
-        times.append(apply(shield, fresh, "applied"))
+def changed(shield: MachineSpot, told: dict[str, Any], count: int, number: int) -> tuple[float, int, int]:
+    """Change one peer's address among so many; return the seconds that it took, datagrams lost, and those sent."""
+    back(shield, with_peers(told, count, ADDRESS))
+    fresh = with_peers(told, count, f"10.9.0.{2 + number}")
+    with streaming(shield) as stream:
+        change_s = apply(shield, fresh, "applied")
         confirm(shield, fresh)
-    return median(times)
+    lost, sent = stream
+    return change_s, lost, sent
 
 
 def back(shield: MachineSpot, document: dict[str, Any]) -> None:
@@ -120,20 +130,21 @@ def timed(shield: MachineSpot, words: list[str], given: str = "") -> tuple[float
 
 
 @contextmanager
-def streaming(shield: MachineSpot) -> Iterator[list[str]]:
-    """Send datagrams of full size through the tunnel meanwhile; the list has afterwards how many were lost."""
-    lost: list[str] = []
+def streaming(shield: MachineSpot) -> Iterator[list[int]]:
+    """Send datagrams of full size through the tunnel meanwhile; the list has then how many were lost, of how many."""
+    counts: list[int] = []
     with tempfile.TemporaryDirectory(prefix="farshore-bench-") as scratch:
         log = Path(scratch) / "pings"
         pinging = shield.start(["sh", "-c", STREAM, "sh", str(EVERY_S), str(DATAGRAM_BYTES)], output=log)
-        yield lost
+        until(lambda: len(log.read_text().splitlines()) > STREAMS_AFTER or None, 30, "answers to the stream")
+        yield counts
         shield.run(["touch", "/run/bench-stop"], check=True)
         pinging.wait(30)
         said = re.search(r"(\d+) packets transmitted, (\d+) received", log.read_text())
         if said is None:
             raise SystemExit("ping: said nothing")
         sent, answered = int(said[1]), int(said[2])
-        lost.append(f"{sent - answered} of {sent} datagrams lost  (asked: 0)")
+        counts += [sent - answered, sent]
 
 
 def with_peers(told: dict[str, Any], count: int, address: str) -> dict[str, Any]:
