@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.delivery.standing import Live
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 LAPTOP = base64.b64encode(bytes([24]) * 32).decode()
 OPERATOR = {"slot": 201, "public_key": LAPTOP, "reach": ["press/web"]}
 AGAIN = ("--replace", "**::farshore-delivery-edge.falkenstein-*")
@@ -114,6 +114,7 @@ def deployed(live: Live, *flags: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_a_connection_that_is_cut_in_the_middle_of_a_change_costs_another_up(live: Live, tmp_path: Path) -> None:
     """The host goes on to the end of its switch and waits for a confirmation; `up` says which host, and again does it."""
     servers = live.servers()
@@ -142,7 +143,7 @@ def test_a_change_that_closes_the_way_in_is_taken_back_by_the_host(live: Live, t
     shield, told = f"root@{live.host('falkenstein').ipv4}", standing(machine)
     assert ssh(live, key, shield, "status").returncode == 0
     closing = told.changed(TABLE, "tcp dport 22 ip saddr", "tcp dport 2222 ip saddr")
-    applied(machine, closing, "--confirm-within-s", "20")
+    applied(machine, closing, "--confirm-within-s", "12")
     assert "timed out" in ssh(live, key, shield, "status").stderr
     assert live.page()
     until(lambda: state_of(live, "falkenstein") == ("confirmed", []) or None, 120, "taken back", every_s=1)
@@ -150,6 +151,7 @@ def test_a_change_that_closes_the_way_in_is_taken_back_by_the_host(live: Live, t
     assert ssh(live, key, shield, "status").returncode == 0
 
 
+@pytest.mark.long
 def test_an_up_that_closes_its_own_way_in_leaves_the_host_as_it_was(live: Live) -> None:
     """The provider's firewall is told first, so that nobody reaches the host; mended in the stack file, `up` finishes."""
     (network,) = live.config()["farshore:shields"]["falkenstein"]["ssh"]
@@ -166,6 +168,7 @@ def test_an_up_that_closes_its_own_way_in_leaves_the_host_as_it_was(live: Live) 
     assert live.page()
 
 
+@pytest.mark.long
 def test_a_rotation_waits_for_an_origin_that_is_off_and_it_comes_back_to_its_keys(live: Live) -> None:
     """The command names it and begins nothing; by hand the switch is refused as long as it has not been told."""
     (before,), _ = keys(live)
@@ -192,6 +195,7 @@ def test_a_rotation_waits_for_an_origin_that_is_off_and_it_comes_back_to_its_key
     assert live.servers() == servers
 
 
+@pytest.mark.long
 def test_a_shield_restored_from_a_snapshot_is_told_everything_again(live: Live) -> None:
     """`up` knows nothing of it; named, its commands run again, and it has what it was told since."""
     snapshot(live, "falkenstein")
@@ -209,6 +213,7 @@ def test_a_shield_restored_from_a_snapshot_is_told_everything_again(live: Live) 
     live.changed(operators__laptop=None)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["press", "falkenstein"])
 def test_a_host_that_comes_back_with_keys_from_before_a_rotation_is_shut_out_until_it_is_replaced(
     live: Live, name: str
