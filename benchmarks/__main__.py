@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import cloud, edits, engine, firewall, first_light, plan, snapshot
+from benchmarks import cloud, edits, engine, firewall, first_light, host, plan, snapshot
 
 if __name__ == "__main__":
     plan.main()
@@ -11,4 +11,5 @@ if __name__ == "__main__":
     engine.main()
     firewall.main()
     first_light.main()
+    host.main()
     snapshot.main()

@@ -76,11 +76,11 @@ def render_user_data(host: Host, material: Material) -> str:
 def _fitting(host: Host, material: Material) -> tuple[str, str]:
     """Return a host's cloud-config, and the same as user data.
 
-    Where the whole program does not fit, with its seed. Where that does not either, and delivery reaches the host:
-    without the generation that is not active; a shield, which is dialled from outside, without peers and domains. The
-    first bundle brings the rest.
+    With the program's seed where delivery reaches the host, or where the whole does not fit. Where that does not
+    either: without the generation that is not active; a shield, which is dialled from outside, without peers and
+    domains. The first bundle brings the rest.
     """
-    for seed in (False, True):
+    for seed in (False, True) if host.way is None else (True,):
         cloud_config = render_cloud_config(host, material, seed=seed)
         text = _packed(cloud_config)
         if len(text) <= MAX_USER_DATA_BYTES:

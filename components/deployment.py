@@ -24,6 +24,7 @@ from plan.data import judge_data, tell_erasure
 from plan.delivery import plan_rollout
 from plan.faults import Fault, StackError
 from plan.host_keys import read_host_keys
+from plan.kept import find_kept
 from plan.model.refs import Ref
 from plan.moves import find_moves
 from plan.outputs import diagram, origin_outputs
@@ -74,8 +75,12 @@ class Deployment(pulumi.ComponentResource):
                 Fault("farshore", text, "a safe plan", "this is a fault of ours: report it") for text in findings
             )
         self._standing = standing or Standing()
-        if moves := (*find_moves(plan, self._standing), *judge_data(plan, self._standing)):
-            raise StackError(moves)
+        if stuck := (
+            *find_moves(plan, self._standing),
+            *find_kept(plan, self._standing),
+            *judge_data(plan, self._standing),
+        ):
+            raise StackError(stuck)
         if step := tuple(judge_step(plan, self._standing)):
             raise StackError(step)
         rollout, custody = plan_rollout(plan, self._standing), plan_custody(plan, self._standing)
@@ -100,7 +105,6 @@ class Deployment(pulumi.ComponentResource):
                 f"{name}-{host.account}.{host.name}",  # a failure names the account; no name has a dot in it
                 host=host,
                 provider=self._accounts[host.account].provider,
-                keep_addresses=plan.addresses_kept,
                 labels={"farshore-stack": plan.stack, "farshore-host": host.name},
                 opts=own,
             )

@@ -40,7 +40,6 @@ class Machine(pulumi.ComponentResource):
             Pulumi tells of a resource that failed.
         host: The plan's.
         provider: Of the host's account.
-        keep_addresses: Protect the public addresses, and the data volume.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class Machine(pulumi.ComponentResource):
         *,
         host: Host,
         provider: hcloud.Provider,
-        keep_addresses: bool,
         labels: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -59,12 +57,8 @@ class Machine(pulumi.ComponentResource):
         self._name = name
         self._provider = provider
         self._labels = labels
-        self._ips: dict[str, hcloud.PrimaryIp] = {
-            family: self._primary_ip(family, protect=keep_addresses) for family in host.families
-        }
-        self.volume = (
-            Volume(name, host=host, labels=labels, keep=keep_addresses, opts=self._options()) if host.data else None
-        )
+        self._ips: dict[str, hcloud.PrimaryIp] = {family: self._primary_ip(family) for family in host.families}
+        self.volume = Volume(name, host=host, labels=labels, opts=self._options()) if host.data else None
 
     def address(self, family: str) -> pulumi.Output[str]:
         """Return the public `ipv4` address or the base of the `ipv6` network; secret for a hidden host."""
@@ -170,7 +164,7 @@ class Machine(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, provider=commands, depends_on=[self.server]),
         )
 
-    def _primary_ip(self, family: str, *, protect: bool) -> hcloud.PrimaryIp:
+    def _primary_ip(self, family: str) -> hcloud.PrimaryIp:
         return hcloud.PrimaryIp(
             f"{self._name}-{family}",
             name=f"{self.host.server_name}-{family}",
@@ -180,7 +174,7 @@ class Machine(pulumi.ComponentResource):
             auto_delete=False,
             opts=self._options(
                 delete_before_replace=True,
-                protect=protect,
+                protect=self.host.addresses_kept,
                 additional_secret_outputs=["ip_address", "ip_network"] if self.host.hidden else None,
             ),
         )

@@ -23,14 +23,11 @@ class Volume(pulumi.ComponentResource):
         name: Name of the component's children, which begin with it.
         host: The plan's.
         labels: As its server has them.
-        keep: Protect it, here and at the API.
         opts: With the provider of the host's account.
     """
 
-    def __init__(
-        self, name: str, *, host: Host, labels: dict[str, str], keep: bool, opts: pulumi.ResourceOptions
-    ) -> None:
-        data = host.data
+    def __init__(self, name: str, *, host: Host, labels: dict[str, str], opts: pulumi.ResourceOptions) -> None:
+        data, keep = host.data, host.addresses_kept
         assert data is not None, f"{host.name}: no data in its plan"
         super().__init__("farshore:components:Volume", f"{name}-data", None, pulumi.ResourceOptions(parent=opts.parent))
         self._name, self._provider = name, opts.provider

@@ -13,6 +13,7 @@ from plan.addresses import ANYWHERE
 from plan.data import tell_data
 from plan.delivery import who_can_be_told
 from plan.faults import choices
+from plan.kept import tell_kept
 from plan.rotation import tell_step
 from plan.standing import addresses_of
 
@@ -74,6 +75,7 @@ def tell_changes(
         *tell_step(plan, standing),
         *_sizes(plan, standing),
         *tell_data(plan, standing),
+        *tell_kept(plan, standing),
         *(line for one in stale for line in _slot(one, domains)),
         *(line for one in stale for line in _moved(one, domains)),
         *(line for one in stale for line in _ports(one, domains)),

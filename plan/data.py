@@ -26,14 +26,12 @@ class DataTold:
         size_gb: As it was ordered.
         mount: Where the server has it.
         encrypted: It was to be encrypted when it was formatted.
-        kept: It is protected against every destroy.
         used: The server that stands was born with it.
     """
 
     size_gb: int
     mount: str
     encrypted: bool
-    kept: bool
     used: bool = True
 
     def as_output(self) -> dict[str, Any]:
@@ -42,22 +40,16 @@ class DataTold:
             "size_gb": self.size_gb,
             "mount": self.mount,
             "encrypted": self.encrypted,
-            "kept": self.kept,
             "used": self.used,
         }
 
 
-def data_told(host: Host, *, kept: bool) -> DataTold | None:
-    """Return what a server is told of its volume today.
-
-    Args:
-        host: The plan's.
-        kept: It is protected against every destroy.
-    """
+def data_told(host: Host) -> DataTold | None:
+    """Return what a server is told of its volume today."""
     data = host.data
     if data is None:
         return None
-    return DataTold(size_gb=data.size_gb, mount=data.mount, encrypted=data.encrypted, kept=kept)
+    return DataTold(size_gb=data.size_gb, mount=data.mount, encrypted=data.encrypted)
 
 
 def read_data(said: object) -> DataTold | None:
@@ -69,7 +61,6 @@ def read_data(said: object) -> DataTold | None:
             size_gb=int(said["size_gb"]),
             mount=str(said["mount"]),
             encrypted=said["encrypted"] is True,
-            kept=said["kept"] is True,
             used=said["used"] is True,
         )
     except (KeyError, TypeError, ValueError):
@@ -111,16 +102,16 @@ def judge_data(plan: Plan, standing: Standing) -> Iterator[Fault]:
     """
     hosts = {host.name: host for host in plan.hosts}
     for name, told in standing.hosts.items():
-        if told.data is None:
-            continue
         host, where = hosts.get(name), f"farshore:origins.{name}.data"
-        if host is None or host.data is None:
-            if told.data.kept:
+        if told.data is None or host is None:  # what is taken out is judged as a whole: plan.kept
+            continue
+        if host.data is None:
+            if told.kept:
                 yield Fault(
                     where,
                     "nothing, and its volume is protected",
                     f"{{size_gb: {told.data.size_gb}, mount: {told.data.mount}, …}}, as it stands",
-                    "to give it back with all that is on it: `farshore:addresses: release`, `up`, then take it out",
+                    "to give it back with all that is on it: `addresses: release` in its entry, `up`, then take it out",
                 )
             continue
         if host.data.size_gb < told.data.size_gb:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from plan.networks import TunnelNetwork, UniqueLocal
-from plan.stack import Addresses, BreakGlass, Custody, Delivery, Domain, Mesh
+from plan.stack import BreakGlass, Custody, Delivery, Domain, Mesh
 from plan.stack.devices import Gateway, Operator
-from plan.stack.hosts import Origin, Shield
+from plan.stack.hosts import Addresses, Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
 from plan.values import DomainName, Generation, Generations, KeyAgeDays, Name
 

@@ -45,6 +45,7 @@ class Told:
         own_keys: Those that it made itself; all others came from the state.
         location: Where it stands; empty for what a version wrote that did not say.
         server_type: Its size; the same.
+        kept: Its public addresses are protected.
         data: Its volume, if it has one.
         host_keys: Public halves of the SSH host keys that it said were born on it, when it last confirmed.
     """
@@ -63,6 +64,7 @@ class Told:
     own_keys: tuple[OwnKey, ...] = ()
     location: str
     server_type: str
+    kept: bool = False
     data: DataTold | None = None
     host_keys: tuple[str, ...] = ()
 
@@ -82,6 +84,7 @@ class Told:
             "active": self.active,
             "location": self.location,
             "server_type": self.server_type,
+            "kept": self.kept,
         } | {
             **({"data": self.data.as_output()} if self.data else {}),
             **({"host_keys": list(self.host_keys)} if self.host_keys else {}),
@@ -131,7 +134,8 @@ def told_to(plan: Plan, host: Host, digest: str, birth: str) -> Told:
         active=plan.active,
         location=host.location,
         server_type=host.server_type,
-        data=data_told(host, kept=plan.addresses_kept),
+        kept=host.addresses_kept,
+        data=data_told(host),
     )
 
 
@@ -164,8 +168,8 @@ def what_it_knows(
     if before is None or before.server != server:
         return replace(now, server=server, host_keys=host_keys)
     data = data_after(before.data, now.data, delivered=delivered)
-    # Place and size are the provider's: whatever a run says of them holds once it is over.
-    ordered = replace(before, location=now.location, server_type=now.server_type, data=data)
+    # Place, size, addresses and volume are the provider's: whatever a run says of them holds once it is over.
+    ordered = replace(before, location=now.location, server_type=now.server_type, kept=now.kept, data=data)
     known = replace(now, birth=before.birth, data=data) if delivered else ordered
     return replace(known, server=server, host_keys=host_keys or before.host_keys)
 
@@ -205,6 +209,7 @@ def _told(said: Mapping[str, Any]) -> Told | None:
             own_keys=tuple(OwnKey(int(one[0]), str(one[1]), str(one[2])) for one in said.get("own_keys", ())),
             location=str(said.get("location", "")),
             server_type=str(said.get("server_type", "")),
+            kept=said.get("kept") is True,
             data=read_data(said.get("data")),
             host_keys=tuple(map(str, said.get("host_keys", ()))),
         )

@@ -74,10 +74,10 @@ def find_kept(resources: Sequence[Mapping[str, Any]]) -> Kept:
 
 def judge_kept(plan: Plan, kept: Kept) -> Iterator[Fault]:
     """Yield a fault where what is to stay would go."""
-    if not plan.addresses_kept:
+    if released := [host.name for host in plan.hosts if not host.addresses_kept]:
         yield Fault(
             "farshore:addresses",
-            "release",
+            f"release, for {choices(released)}",
             "keep, so that addresses and data volumes outlive it",
             "set it and `up` first; to let all of it go: pulumi destroy",
         )

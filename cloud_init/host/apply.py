@@ -68,6 +68,7 @@ def apply(confirm_within_s: float, gate: Callable[[Told, Live, Deadline], list[s
             left = read_disk({*paths_of(read_record())} - {*document.told.files})
             if pending["digest"] == document.digest and not left and not plan(document, pending, deadline)[1]:
                 _arm(document, identity, confirm_within_s, deadline)
+                note_stats(pending)
                 return say_applied(document.digest, confirm_within_s)
             take_back(at_boot=False)
             print("what was there unconfirmed was taken back first")
@@ -107,7 +108,6 @@ def _arm(document: Document, identity: dict[str, Any], within_s: float, deadline
     """Have it taken back by itself: first by whom, then that; in between there is nothing to take back."""
     start_timer(document.digest, within_s, deadline)
     arm(record_of(document, identity), within_s)
-    note_stats(read_json(MARKER))
 
 
 def say_applied(digest: str, within_s: float) -> int:
@@ -173,7 +173,7 @@ def _switch(document: Document, steps: Steps, deadline: Deadline) -> None:
         faults = set_kernel(steps.settings) or run_commands(steps.commands, deadline, go_on=False)
         if not faults:
             remove_files(steps)
-            note_stats(read_json(MARKER))
+            note_stats(record_of(document, {}))
     except OSError as error:
         faults = [f"files: {error.strerror}"]
     if faults:

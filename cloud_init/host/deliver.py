@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any
 
 from cloud_init.host.apply import apply, confirm, roll_back
 from cloud_init.host.birth import BIRTH_WITHIN_S, await_birth
@@ -18,27 +19,28 @@ from cloud_init.host.domains import Domain, ask_domain, domains_of
 from cloud_init.host.durable import read_json
 from cloud_init.host.faults import Refused
 from cloud_init.host.interface import interfaces_of
-from cloud_init.host.journal import paths_of, read_disk
+from cloud_init.host.journal import paths_of, read_disk, read_record
 from cloud_init.host.live import read_interfaces
 from cloud_init.host.own_keys import make_keys
-from cloud_init.host.places import DOMAINS, MARKER
+from cloud_init.host.places import DOMAINS, MARKER, WIREGUARD
 from cloud_init.host.prove import (
     FRESH_S,
     PROVE_WITHIN_S,
-    _ping,
+    Way,
     _prove_table,
     _prove_units,
-    inner_addresses,
-    is_expected,
     prove,
     prove_domains,
+    prove_ways,
     unproven,
+    ways_of,
 )
 from cloud_init.host.status import status
 
 # Confirming follows at once, with ten tries to connect; without it the host is what it was after this.
 DELIVERED_WITHIN_S = 180.0
 _ASKED_WITHIN_S = 10.0
+PATIENCE_S = 2.0  # with a host, before a change: two packets
 
 
 def serve(words: str) -> int:
@@ -97,15 +99,23 @@ def settle(digest: str) -> int:
     raise Refused([f"confirm: {why}, allowed: a connection made after that; repeat the command {within}"])
 
 
-def working(deadline: Deadline) -> set[tuple[str, str]]:
-    """Return the tunnels that carry packets: interface and the peer's public key."""
-    now = time.time()
-    return {
+def working(deadline: Deadline) -> set[tuple[str, str, bool]]:
+    """Return the tunnels that carry a packet of full size: interface, the peer's public key, whether it is IPv6.
+
+    Only those with a fresh handshake are asked, twice; a host that went off just now does not answer.
+    """
+    now, live = time.time(), read_interfaces(deadline)
+    fresh = {
         (name, key)
-        for name, interface in read_interfaces(deadline).items()
+        for name, interface in live.items()
         for key, peer in interface.peers.items()
         if now - peer.handshake_s < FRESH_S
     }
+    ways = _ways(read_json(MARKER) or read_record())
+    asked = prove_ways(
+        [way for way in ways if (way.interface.name, way.peer.public_key) in fresh], deadline, PATIENCE_S
+    )
+    return {_tunnel(way) for way, fault in asked if not fault}
 
 
 def answering(deadline: Deadline) -> set[Domain]:
@@ -113,18 +123,23 @@ def answering(deadline: Deadline) -> set[Domain]:
     return {domain for domain in domains_of(read_disk([DOMAINS])) if not ask_domain(domain, deadline)}
 
 
-def broken(worked: set[tuple[str, str]], answered: set[Domain], deadline: Deadline) -> list[str]:
+def broken(worked: set[tuple[str, str, bool]], answered: set[Domain], deadline: Deadline) -> list[str]:
     """Return what fails that worked before: tunnels, by a packet of full size, domains, units, the firewall."""
     record = read_json(MARKER)
-    files = read_disk(paths_of(record))
-    found = [
-        (f"tunnel {interface.name} to {peer.name}, {address}", _ping(interface, address, deadline))
-        for interface in interfaces_of(files).values()
-        for peer in interface.peers
-        if (interface.name, peer.public_key) in worked and is_expected(peer, "")
-        for address in inner_addresses(peer)
-    ]
-    kept = [domain for domain in domains_of(files) if domain in answered]
+    ways = [way for way in _ways(record) if _tunnel(way) in worked]
+    found = [(f"tunnel {way}", fault) for way, fault in prove_ways(ways, deadline)]
+    kept = [domain for domain in domains_of(read_disk([DOMAINS])) if domain in answered]
     found += prove_domains(kept, deadline)
     found += [*_prove_units(record.get("units", []), deadline), *_prove_table(deadline)]
     return [f"{what}: {fault}" for what, fault in found if fault]
+
+
+def _ways(record: dict[str, Any]) -> list[Way]:
+    """Return the ways to hosts by the interfaces that a record has, as their files are."""
+    paths = [path for path in paths_of(record) if path.startswith(WIREGUARD)]
+    return ways_of(interfaces_of(read_disk(paths)).values(), "")
+
+
+def _tunnel(way: Way) -> tuple[str, str, bool]:
+    """Return what a way is of, whatever address the peer has today."""
+    return way.interface.name, way.peer.public_key, ":" in way.address

@@ -134,8 +134,9 @@ def _list_faults(found: dict[str, Any]) -> list[str]:
             faults.append(f"bundle.{key}: another form, allowed: a list of names or keys; send what was rendered")
     if not isinstance(found["files"], list):
         return [*faults, "bundle.files: no list, allowed: a list; send what was rendered"]
+    seen = set[str]()
     for number, file in enumerate(found["files"]):
-        fault = _file_fault(file)
+        fault = _file_fault(file, seen)
         if fault:
             faults.append(f"bundle.files[{number}]: {fault}; send what was rendered")
     if not faults and len({file["path"] for file in found["files"]}) != len(found["files"]):
@@ -145,14 +146,17 @@ def _list_faults(found: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _file_fault(file: object) -> str:
-    """Return what is wrong with one file of a document; a key that was made here gets its content."""
+def _file_fault(file: object, seen: set[str]) -> str:
+    """Return what is wrong with one file of a document; a key that was made here gets its content.
+
+    `seen` is as `symlink_fault` takes it.
+    """
     if not isinstance(file, dict) or set(file) != _FILE_KEYS:
         return "other keys, allowed: path, mode, content and secret"
     fault = path_fault(file["path"])
     if fault:
         return f"path: {fault}, allowed: a plain path below them"
-    fault = symlink_fault(file["path"])
+    fault = symlink_fault(file["path"], seen)
     if fault:
         return f"path: {fault}, allowed: folders, and a file or nothing"
     if not isinstance(file["mode"], str) or not _MODE.fullmatch(file["mode"]) or not isinstance(file["secret"], bool):

@@ -77,4 +77,4 @@ def read_json(path: str) -> dict[str, Any]:
 
 def write_json(path: str, value: dict[str, Any]) -> None:
     """Keep a value in a file for root alone."""
-    write_file(path, json.dumps(value, sort_keys=True, indent=1), 0o600)
+    write_file(path, json.dumps(value, sort_keys=True), 0o600)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import cache
 
 from cloud_init.host.faults import Refused
 
@@ -17,6 +18,7 @@ _POST_KEY = re.compile(r"wg set %i private-key (/etc/farshore/keys/[\w.-]+)")
 _POST_PSK = re.compile(r"wg set %i peer ([A-Za-z0-9+/]{43}=) preshared-key (/etc/farshore/keys/[\w.-]+)")
 _POST_ROUTE = re.compile(r"ip -[46] route replace (\S+)(?: metric (\d+))? dev %i src (\S+)(?: mtu (\d+))?")
 _POST_START = re.compile(r"systemctl start --no-block farshore-resolve\.service")
+_COPIED = re.compile(r"(?ms)^\[Peer\].*|^PostUp[^\n]*\n")
 KERNELS_METRIC = 1024  # of a route in IPv6 that names none
 _PUBLIC = re.compile(r"[A-Za-z0-9+/]{43}=")
 _ENDPOINT = re.compile(r"(\[[0-9a-f:]+\]|[0-9.]+):(\d{1,5})")
@@ -67,8 +69,9 @@ def interfaces_of(files: dict[str, tuple[int, str]]) -> dict[str, Interface]:
     return found
 
 
+@cache  # an apply asks for the old and the new one some ten times
 def parse_interface(name: str, text: str) -> Interface:
-    """Return one interface from the text of its file.
+    """Return one interface from the text of its file: the same object for the same text, which nobody changes.
 
     Raises:
         Refused: With the number of the first line that the program does not know.
@@ -85,18 +88,18 @@ def parse_interface(name: str, text: str) -> Interface:
             inside = {"name": comment}
             peers.append(inside)
         elif line and line != "[Interface]":
-            key, _, value = (part.strip() for part in line.partition("="))
+            key, _, value = line.partition("=")
+            key, value = key.strip(), value.strip()
             if key == "PostUp":
-                own_key, psk, route = (form.fullmatch(value) for form in (_POST_KEY, _POST_PSK, _POST_ROUTE))
-                if own_key:
-                    key_path = own_key[1]
-                elif psk:
+                if psk := _POST_PSK.fullmatch(value):
                     psks[psk[1]] = psk[2]
-                elif route:
+                elif route := _POST_ROUTE.fullmatch(value):
                     routes[place_of(route[1], int(route[2] or 0))] = (route[3], int(route[4] or 0))
+                elif own_key := _POST_KEY.fullmatch(value):
+                    key_path = own_key[1]
                 elif not _POST_START.fullmatch(value):
                     raise _unknown(number)
-            elif not _known(key, value, own=inside is own) or key in inside:
+            elif not _known(key, value, inside is own) or key in inside:
                 raise _unknown(number)
             else:
                 inside[key] = value
@@ -104,7 +107,7 @@ def parse_interface(name: str, text: str) -> Interface:
         raise Refused(["a part is missing, allowed: a whole interface; send what was rendered"])
     return Interface(
         name=name,
-        addresses=tuple(network(one) for one in _split(own["Address"])),
+        addresses=_networks(own["Address"]),
         listen_port=int(own["ListenPort"]),
         mtu_bytes=int(own["MTU"]),
         key_path=key_path,
@@ -114,13 +117,21 @@ def parse_interface(name: str, text: str) -> Interface:
                 name=one["name"],
                 public_key=one["PublicKey"],
                 psk_path=psks.get(one["PublicKey"], ""),
-                allowed_ips=tuple(network(allowed) for allowed in _split(one.get("AllowedIPs", ""))),
+                allowed_ips=_networks(one.get("AllowedIPs", "")),
                 endpoint=one.get("Endpoint", ""),
                 keepalive_s=int(one.get("PersistentKeepalive", "0")),
             )
             for one in peers
         ),
     )
+
+
+def what_is_read(path: str, text: str) -> str:
+    """Return what a parser reads of a file: neither peers nor commands of an interface, which wg-quick(8) only copies.
+
+    That takes it some tenths of a millisecond a line. `parse_interface` has read them by then, with more distrust.
+    """
+    return _COPIED.sub("", text) if _CONF.fullmatch(path) else text
 
 
 def without_peers(text: str, keys: frozenset[str]) -> str:
@@ -131,10 +142,13 @@ def without_peers(text: str, keys: frozenset[str]) -> str:
     return "\n\n".join(["\n".join(lines), *kept]).rstrip("\n") + "\n"
 
 
+@cache  # a peer's address stands in its section, its route, the kernel, and in all that again
 def network(text: str) -> str:
     """Return an address or network as `ip` and `wg` print it: a single address without its length."""
-    whole = ipaddress.ip_network(text, strict=False)
-    return str(whole.network_address if whole.prefixlen == whole.max_prefixlen else whole)
+    address, _, length = text.partition("/")
+    if length in {"", "128" if ":" in address else "32"}:
+        return str(ipaddress.ip_address(address))
+    return str(ipaddress.ip_network(text, strict=False))
 
 
 def place_of(destination: str, metric: int) -> str:
@@ -146,7 +160,8 @@ def _unknown(number: int) -> Refused:
     return Refused([f"line {number}: nothing that the program knows, allowed: what Farshore renders; send that"])
 
 
-def _known(key: str, value: str, *, own: bool) -> bool:
+@cache  # most lines are in the old file and in the new one
+def _known(key: str, value: str, own: bool) -> bool:  # noqa: FBT001 - a cache takes no names
     """Tell whether a line says something that the program can do, in its right form."""
     if own:
         if key == "Table":
@@ -164,10 +179,11 @@ def _known(key: str, value: str, *, own: bool) -> bool:
 
 def _are_networks(value: str) -> bool:
     try:
-        return bool([network(one) for one in _split(value)])
+        return bool(_networks(value))
     except ValueError:
         return False
 
 
-def _split(value: str) -> list[str]:
-    return [one.strip() for one in value.split(",") if one.strip()]
+@cache
+def _networks(value: str) -> tuple[str, ...]:
+    return tuple(network(one.strip()) for one in value.split(",") if one.strip())

@@ -15,6 +15,7 @@ The marker is renamed onto `confirmed.json` to confirm, and removed to have take
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -33,6 +34,7 @@ from cloud_init.host.durable import (
     write_file,
     write_json,
 )
+from cloud_init.host.interface import what_is_read
 from cloud_init.host.places import BIRTH, IDENTITY, KEPT, MARKER, NEW, OLD, PROGRAM, RECORD, STATE
 
 if TYPE_CHECKING:
@@ -54,9 +56,9 @@ def read_disk(paths: Iterable[str]) -> dict[str, tuple[int, str]]:
     """Return files as they are, those that are there."""
     found = {}
     for path in sorted(set(paths)):
-        content = read_text(path)
-        if content is not None:
-            found[path] = (stat.S_IMODE(os.stat(path).st_mode), content)
+        with contextlib.suppress(FileNotFoundError), open(path, "rb", buffering=0) as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            found[path] = (mode, file.read().decode("utf-8", "surrogateescape"))
     return found
 
 
@@ -123,8 +125,8 @@ def prepare_state() -> None:
 
 
 def stage_files(told: Told, paths: Sequence[str]) -> None:
-    """Write new files where nothing reads them but parsers."""
-    _write_tree(NEW, {path: told.files[path] for path in paths})
+    """Write what parsers read of new files where nobody else reads it."""
+    _write_tree(NEW, {path: (0, what_is_read(path, told.files[path][1])) for path in paths})
 
 
 def keep_old(old: Told, paths: Iterable[str], settings: dict[str, str]) -> None:

@@ -50,14 +50,24 @@ def path_fault(path: object) -> str:
     return ""
 
 
-def symlink_fault(path: str) -> str:
-    """Return what stands in the way to a path: a symbolic link, or something that is no folder or file."""
+def symlink_fault(path: str, seen: set[str]) -> str:
+    """Return what stands in the way to a path: a symbolic link, or something that is no folder or file.
+
+    Args:
+        path: A plain absolute one.
+        seen: Folders that are some, which are not looked at again; those of this path are added.
+    """
     parts = path.split("/")
     for count in range(2, len(parts) + 1):
+        place = "/".join(parts[:count])
+        if place in seen:
+            continue
         try:
-            mode = os.lstat("/".join(parts[:count])).st_mode
+            mode = os.lstat(place).st_mode
         except FileNotFoundError:
             return ""
         if not (stat.S_ISREG(mode) if count == len(parts) else stat.S_ISDIR(mode)):
             return "a symbolic link or another kind of thing is in the way"
+        if count < len(parts):
+            seen.add(place)
     return ""

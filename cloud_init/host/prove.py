@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from cloud_init.host.commands import Deadline, ask
@@ -15,7 +18,7 @@ from cloud_init.host.live import LiveInterface, read_interfaces, read_units
 from cloud_init.host.places import DATA_REFUSED, MARKER, NAMED_ENDPOINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cloud_init.host.document import Told
     from cloud_init.host.live import Live
@@ -27,6 +30,18 @@ _UNITS_WITHIN_S = 15.0
 _DOMAINS_WITHIN_S = 10.0  # for all that fail; an origin's health is looked at every two seconds
 _COMING = {"activating", "reloading"}
 _SMALL_BYTES = 84
+
+
+@dataclass(frozen=True)
+class Way:
+    """A peer's own address, by an interface; as text, what people read of it."""
+
+    interface: Interface
+    peer: Peer
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.interface.name} to {self.peer.name}, {self.address}"
 
 
 def prove() -> int:
@@ -69,28 +84,59 @@ def prove_domains(domains: list[Domain], deadline: Deadline) -> Iterator[tuple[s
         yield f"domain {domain.name}", fault
 
 
+def ways_of(interfaces: Iterable[Interface], named: str | None) -> list[Way]:
+    """Return the ways to all hosts that have to be there; to all peers where `named` is None."""
+    return [
+        Way(interface, peer, address)
+        for interface in interfaces
+        for peer in interface.peers
+        if named is None or is_expected(peer, named)
+        for address in inner_addresses(peer)
+    ]
+
+
+def prove_ways(ways: list[Way], deadline: Deadline, each_s: float = 12.0) -> list[tuple[Way, str]]:
+    """Return ways with why no packet of full size comes back, empty where one does.
+
+    Up to 32 are asked side by side: hosts are far away, and one that is off would use up the time of the others.
+    """
+    left, faults = list(enumerate(ways)), ["not asked in time"] * len(ways)
+
+    def work() -> None:
+        with contextlib.suppress(IndexError):  # nothing is left
+            while deadline.left_s(1.0):
+                number, way = left.pop(0)
+                faults[number] = _ping(way, Deadline(deadline.left_s(each_s)))
+
+    workers = [Thread(target=work) for _ in ways[:32]]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return list(zip(ways, faults, strict=True))
+
+
 def _prove_tunnels(files: dict[str, tuple[int, str]], deadline: Deadline) -> Iterator[tuple[str, str]]:
-    named = files.get(NAMED_ENDPOINTS, (0, ""))[1]
-    for interface in interfaces_of(files).values():
-        for peer in interface.peers:
-            if is_expected(peer, named):
-                for address in inner_addresses(peer):
-                    yield f"tunnel {interface.name} to {peer.name}, {address}", _ping(interface, address, deadline)
-                yield f"handshake {interface.name} with {peer.name}", _handshake(interface, peer, deadline)
+    ways = ways_of(interfaces_of(files).values(), files.get(NAMED_ENDPOINTS, (0, ""))[1])
+    for way, fault in prove_ways(ways, deadline):
+        yield f"tunnel {way}", fault
+    live = read_interfaces(deadline)
+    for name, peer in dict.fromkeys((way.interface.name, way.peer) for way in ways):
+        runs = live[name].peers.get(peer.public_key) if name in live else None
+        yield f"handshake {name} with {peer.name}", "" if runs and runs.handshake_s else "none yet"
 
 
-def _ping(interface: Interface, address: str, deadline: Deadline) -> str:
+def _ping(way: Way, until: Deadline) -> str:
     """Return why no packet of full size is answered, in one piece; a first handshake may be repeated after 5 s."""
-    size_bytes = interface.mtu_bytes
-    for place, (_, mtu_bytes) in interface.routes.items():
+    name, address, size_bytes = way.interface.name, way.address, way.interface.mtu_bytes
+    for place, (_, mtu_bytes) in way.interface.routes.items():
         if place.split(" ")[0] == address and mtu_bytes:
             size_bytes = mtu_bytes
-    until = Deadline(min(12.0, deadline.left_s(12.0)))
     while until.left_s(1.0) > 0:
-        if echoes(interface.name, address, size_bytes, 1.0):
+        if echoes(name, address, size_bytes, 1.0):
             return ""
         time.sleep(until.left_s(0.2))
-    small = echoes(interface.name, address, _SMALL_BYTES, 1.0)
+    small = echoes(name, address, _SMALL_BYTES, 1.0)
     return f"packets of {size_bytes} bytes are lost, small ones are not" if small else "no answer"
 
 
@@ -99,18 +145,12 @@ def unproven(told: Told, live: Live, deadline: Deadline) -> list[str]:
 
     Whoever was not there before, on the interface that it moves from, keeps nothing from moving.
     """
-    found = []
+    moving = []
     for interface in interfaces_of(told.files).values():
-        runs = live.interfaces.get(interface.name)
-        moving = moved(interface, live.interfaces, time.time()) if runs else set()
-        for peer in interface.peers if runs else ():
-            for address in inner_addresses(peer):
-                fault = _ping(interface, address, deadline) if (peer.public_key, address) in moving else ""
-                if fault:
-                    found.append(
-                        f"tunnel {interface.name} to {peer.name}, {address}: {fault}; traffic stays where it is"
-                    )
-    return found
+        if interface.name in live.interfaces:
+            places = moved(interface, live.interfaces, time.time())
+            moving += [way for way in ways_of([interface], None) if (way.peer.public_key, way.address) in places]
+    return [f"tunnel {way}: {fault}; traffic stays where it is" for way, fault in prove_ways(moving, deadline) if fault]
 
 
 def moved(new: Interface, live: dict[str, LiveInterface], now_s: float) -> set[tuple[str, str]]:
@@ -125,21 +165,15 @@ def moved(new: Interface, live: dict[str, LiveInterface], now_s: float) -> set[t
         to
         for name, one in live.items()
         if name != new.name
-        for to in one.routes
         for peer in one.peers.values()
-        if to in peer.allowed_ips and now_s - peer.handshake_s < FRESH_S
+        if now_s - peer.handshake_s < FRESH_S
+        for to in peer.allowed_ips & one.routes.keys()
     }
     there = live[new.name].peers
     places = carried & set(new.routes)
     return {
         (peer.public_key, to) for peer in new.peers if peer.public_key in there for to in places & {*peer.allowed_ips}
     }
-
-
-def _handshake(interface: Interface, peer: Peer, deadline: Deadline) -> str:
-    live = read_interfaces(deadline).get(interface.name)
-    runs = live.peers.get(peer.public_key) if live else None
-    return "" if runs and runs.handshake_s else "none yet"
 
 
 def said_of_data() -> str:

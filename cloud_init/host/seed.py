@@ -1,4 +1,4 @@
-"""What stands in the program's place at birth where the whole of it does not fit into user data.
+"""What stands in the program's place at birth, where the whole of it is brought by delivery or has no room.
 
 The first bundle brings the whole program: the seed puts it in its own place, and has it apply that bundle.
 """

@@ -51,6 +51,7 @@ class Host:
         server_type: Hetzner's name of the machine.
         image: Hetzner's name of the operating system.
         families: Its public addresses.
+        addresses_kept: They are protected against every destroy.
         description: For people.
         server_name: At the provider's API, and its first host name; never mentions another host.
         address: Tunnel address.
@@ -84,6 +85,7 @@ class Host:
     server_type: str
     image: str
     families: tuple[Literal["ipv4", "ipv6"], ...]
+    addresses_kept: bool
     description: str | None
     server_name: str
     address: IPv4Address
@@ -250,7 +252,6 @@ class Plan:
         active: The one by which hosts send to each other.
         separate: What must differ between a shield and each origin behind it.
         waived: Pairs of shield and origin, and the rules that they may break.
-        addresses_kept: Public addresses and data volumes are protected against every destroy.
         delivers: Running hosts are told what it says.
         custody: Where keys of a generation that is staged are made.
         max_key_age_days: Older keys of hosts are to be rotated.
@@ -270,7 +271,6 @@ class Plan:
     active: int
     separate: tuple[str, ...]
     waived: frozenset[tuple[str, str, str]]
-    addresses_kept: bool
     delivers: bool
     custody: Literal["state", "host"]
     max_key_age_days: int

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 
 from plan.networks import Network, TunnelNetwork, UniqueLocal
 from plan.stack.devices import Gateway, Operator
-from plan.stack.hosts import Origin, Shield
+from plan.stack.hosts import Addresses, Origin, Shield
 from plan.stack.policy import Account, Party, PartyRole, Policy
 from plan.stack.strict import Strict
 from plan.values import (
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 TOKEN_LENGTH: Final = 64  # Hetzner's API tokens; the provider refuses any other length
-Addresses = Literal["keep", "release"]
 Delivery = Literal["ssh", "none"]
 Custody = Literal["state", "host"]
 

@@ -31,6 +31,7 @@ from plan.values import (
 MIN_MTU_BYTES: Final = 1280  # RFC 8200: the least that IPv6 may have
 MAX_MTU_BYTES: Final = 1440  # 1500 less WireGuard over IPv4 (60): what fits an Ethernet at most
 Family = Literal["ipv4", "ipv6"]
+Addresses = Literal["keep", "release"]
 # Those that the tests deploy; docs/releases.md says what was seen on each.
 Image = Literal["debian-12", "debian-13", "ubuntu-24.04"]
 Ssh = Literal["off", "tunnel"] | Annotated[tuple[Network, ...], Field(min_length=1)]
@@ -78,6 +79,8 @@ class Server(Strict):
         image: Hetzner's name of the operating system. Another one replaces the server. The default stays as it is
             when a release comes out: it would replace every server whose stack file names none.
         families: Its public addresses: `ipv4`, `ipv6` or both.
+        addresses: `keep` or `release` for this host alone; left out, what `farshore:addresses` says. A host whose
+            addresses are kept can be taken out once they have been released by an `up`.
         description: For people.
         wireguard: Its own choices for its tunnels.
     """
@@ -89,6 +92,7 @@ class Server(Strict):
     server_type: TypeName = "cx23"
     image: Image = "debian-12"
     families: Annotated[tuple[Family, ...], at_least_one("family, ipv4 or ipv6")] = ("ipv4", "ipv6")
+    addresses: Addresses | None = None
     description: Text | None = None
     wireguard: WireGuard = WireGuard()
 

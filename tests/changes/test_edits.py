@@ -78,7 +78,13 @@ EDITS = {
         seen=("press", "9000", TABLE),
     ),
 }
-
+# WireGuard's own port; it stands where the MTU of the whole stands.
+PORT = Edit(
+    values={"shields__falkenstein__wireguard": {"port": 51900}},
+    back={"shields__falkenstein__wireguard": None},
+    told=BOTH,
+    seen=("falkenstein", "51900", ("wg", "show", "fs0", "listen-port")),
+)
 
 WHOLE = Edit(
     values={key: value for edit in EDITS.values() for key, value in edit.values.items()},
@@ -87,7 +93,7 @@ WHOLE = Edit(
     seen=EDITS["domain"].seen,
 )
 # Each by itself is no more than all at once, save where one of them fails.
-ONE_BY_ONE = [pytest.param(edit, id=name, marks=pytest.mark.long) for name, edit in EDITS.items()]
+ONE_BY_ONE = [pytest.param(edit, id=name, marks=pytest.mark.long) for name, edit in {**EDITS, "port": PORT}.items()]
 
 
 @pytest.mark.parametrize("edit", [pytest.param(WHOLE, id="all at once"), *ONE_BY_ONE])

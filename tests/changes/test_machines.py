@@ -50,13 +50,24 @@ def paired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 def test_an_origin_comes_and_goes_beside_another(laden: Live, tmp_path: Path) -> None:
-    """Its shield is told, the other origin is not, and visitors of that one lose nothing."""
+    """Its shield is told, the other origin is not, and visitors of that one lose nothing.
+
+    Its public addresses are kept: taken out at once it is refused, and nothing happens; released first, which no host
+    is told of, it goes.
+    """
     servers = laden.servers()
     with visited(laden, tmp_path) as load:
-        said = laden.changed(origins__drop=DROP, **{"domains__drop.example.com": DROP_DOMAIN})
+        kept, released = ({**DROP, "addresses": word} for word in ("keep", "release"))
+        said = laden.changed(origins__drop=kept, **{"domains__drop.example.com": DROP_DOMAIN})
         assert asked(said) == {"falkenstein", "drop"}
         assert laden.page("http://drop.example.com/")
         load.more()
+        laden.change(origins__drop=None, **{"domains__drop.example.com": None})
+        refused = laden.up()
+        assert refused.returncode != 0
+        assert "farshore:origins.drop: taken out, allowed: a host, as long as" in refused.stdout + refused.stderr
+        assert laden.page("http://drop.example.com/")
+        assert asked(laden.changed(origins__drop=released, **{"domains__drop.example.com": DROP_DOMAIN})) == set()
         assert asked(laden.changed(origins__drop=None, **{"domains__drop.example.com": None})) == {"falkenstein"}
         load.more()
     assert load.report.failures == (), str(load.report)

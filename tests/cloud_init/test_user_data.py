@@ -21,6 +21,7 @@ from cloud_init import (
     render_delivered,
     render_user_data,
 )
+from cloud_init.program import MODULES, PROGRAM_PATH, SEED, render_program
 from tests.stacks import SETUP, changed, planned
 
 if TYPE_CHECKING:
@@ -42,12 +43,23 @@ def parsed(host: Host) -> dict[str, list[object]]:
 
 def test_it_is_one_line_of_base64_of_gzip() -> None:
     """A newline anywhere, also at the end, would make cloud-init ignore all of it in silence."""
-    host = origin(SETUP)
+    host = planned().shields[0]
     text = render_user_data(host, placeholder(host))
     assert text == text.strip()
     assert "\n" not in text
     unpacked = gzip.decompress(base64.b64decode(text, validate=True)).decode()
     assert unpacked == render_cloud_config(host, placeholder(host))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_who_is_told_more_is_born_with_the_seed_of_its_program(*, told: bool) -> None:
+    """And has room for a setup of its own; a host that answers nobody has the whole, for nothing brings it later."""
+    ssh = {"shields__falkenstein__ssh": ["198.51.100.0/24"]} if told else {}
+    host = planned(changed(**ssh)).shields[0]
+    text = gzip.decompress(base64.b64decode(render_user_data(host, placeholder(host)))).decode()
+    assert text == render_cloud_config(host, placeholder(host), seed=told)
+    program = {file["path"]: file["content"] for file in yaml.safe_load(text)["write_files"]}[PROGRAM_PATH]
+    assert program == render_program(SEED if told else MODULES)
 
 
 def test_its_header_says_nothing_of_the_machine() -> None:

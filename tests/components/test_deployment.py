@@ -325,10 +325,36 @@ def test_hidden_hosts_are_refused_too_long_user_data_before_any_resource() -> No
     assert recorder.asked == {}
 
 
-@pytest.mark.parametrize(("addresses", "kept"), [("keep", True), ("release", False)])
-def test_addresses_are_planned_as_kept_or_released(addresses: str, kept: bool) -> None:  # noqa: FBT001 - a table's column
-    """`addresses: keep` is the default, and `release` gives them back."""
-    assert make_plan(loaded(changed(addresses=addresses))[0]).addresses_kept is kept
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ({}, {"falkenstein", "press"}),
+        ({"addresses": "release"}, set()),
+        ({"origins__press__addresses": "release"}, {"falkenstein"}),
+        ({"addresses": "release", "origins__press__addresses": "keep"}, {"press"}),
+    ],
+    ids=["all", "none", "not press", "press"],
+)
+def test_addresses_are_kept_or_released_for_all_or_for_a_host(values: dict[str, str], kept: set[str]) -> None:
+    """`addresses: keep` is the default; what a host says of its own goes before."""
+    plan = make_plan(loaded(changed(**values))[0])
+    assert {host.name for host in plan.hosts if host.addresses_kept} == kept
+
+
+def test_a_host_is_not_taken_out_while_its_addresses_are_kept() -> None:
+    """Refused before any resource; what was released before goes."""
+    plan = make_plan(
+        loaded(changed(origins__drop={"slot": 3, "account": "vault", "location": "hel1", "shields": ["falkenstein"]}))[
+            0
+        ]
+    )
+    drop = told_to(plan, plan.origins[0], "", "")
+    recorder = Recorder()
+    with pytest.raises(StackError, match=r"farshore:origins\.drop: taken out, allowed: a host, as long as its public"):
+        run(recorder, program(standing=Standing(hosts={"drop": drop})))
+    assert recorder.asked == {}
+    run(recorder, program(standing=Standing(hosts={"drop": replace(drop, kept=False)})))
+    assert recorder.asked
 
 
 def test_a_preview_tells_the_cost_once_and_after_every_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,7 @@ def test_an_outputs_word_of_a_volume_comes_back_as_it_was() -> None:
     """Through the JSON of a stack's outputs; what another version wrote is nothing."""
     before = stands(changed(origins__press__data={"size_gb": 20})).hosts["press"]
     assert before.data is not None
-    assert (before.data.size_gb, before.data.mount, before.data.encrypted, before.data.kept) == (20, "/srv", True, True)
+    assert (before.data.size_gb, before.data.mount, before.data.encrypted) == (20, "/srv", True)
     strange: list[Told] = [
         stands(changed(), data=said).hosts["press"] for said in ({"size_gb": 20}, 20, {"size_gb": "much"})
     ]

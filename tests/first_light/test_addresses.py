@@ -1,4 +1,4 @@
-"""`addresses: keep` outlives a destroy; `release` gives back. Shown at the API, without machines."""
+"""`addresses: keep` outlives a destroy and a careless edit; `release` gives back. Shown at the API, without machines."""
 
 from __future__ import annotations
 
@@ -48,8 +48,21 @@ def servers(cloud: Lab) -> dict[str, tuple[str, int]]:
 
 def set_addresses(work: Workspace, value: str) -> None:
     """Write one key of the stack file."""
+    set_values(work, **{"farshore:addresses": value})
+
+
+def set_values(work: Workspace, **values: Any) -> None:
+    """Write keys of the stack file; None takes an origin out of it."""
     content: dict[str, Any] = yaml.safe_load(work.stack_file.read_text(encoding="utf-8"))
-    content["config"]["farshore:addresses"] = value
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        place = content["config"]
+        for parent in parents:
+            place = place[parent]
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
     work.stack_file.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
@@ -78,3 +91,33 @@ def test_kept_addresses_outlive_destroy_and_are_used_again(cloud: Lab, tmp_path:
     work.run(["destroy", *where])
     assert addresses(cloud) == {}
     assert not any(found for account in cloud.door.ask("GET", "objects").values() for found in account.values())
+
+
+def test_a_host_with_kept_addresses_is_taken_out_in_two_steps(cloud: Lab, tmp_path: Path) -> None:
+    """At once is refused with the way, and nothing is touched; released by one `up`, it goes with the next."""
+    work = Workspace(folder=tmp_path / "pulumi", stack="kept", endpoint=cloud.endpoint)
+    work.prepare(unreached_stack_file(tmp_path), cloud.tokens)
+    where = ["--stack", "kept", "--config-file", str(work.stack_file), "--yes", "--skip-preview"]
+    drop = {"slot": 3, "account": "vault", "location": "hel1", "shields": ["falkenstein"]}
+    set_values(work, **{"farshore:addresses": "keep", "farshore:origins.drop": drop})
+    work.run(["up", *where])
+    before, machines = addresses(cloud), servers(cloud)
+    assert len(before) == 6
+
+    set_values(work, **{"farshore:origins.drop": None})
+    for verb in (["preview", *where[:-2]], ["up", *where]):
+        with pytest.raises(EngineError, match=r"origins\.drop: taken out, allowed: a host, as long as its public addr"):
+            work.run(verb)
+    assert (addresses(cloud), servers(cloud)) == (before, machines)
+
+    set_values(work, **{"farshore:origins.drop": {**drop, "addresses": "release"}})
+    assert "farshore:origins.drop.addresses: kept to released" in work.run(["up", *where])
+    assert (addresses(cloud), servers(cloud)) == (before, machines)
+    set_values(work, **{"farshore:origins.drop": None})
+    work.run(["up", *where])
+    gone = {name for name in before if "drop" in name}
+    assert len(gone) == 2
+    assert addresses(cloud) == {name: address for name, address in before.items() if name not in gone}
+    assert servers(cloud) == {name: at for name, at in machines.items() if "drop" not in name}
+    with pytest.raises(EngineError, match="protected"):
+        work.run(["destroy", *where])

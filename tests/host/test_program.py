@@ -50,12 +50,12 @@ def test_it_needs_nothing_but_the_standard_library(modules: tuple[str, ...]) -> 
 
 
 def test_it_does_not_grow_unseen() -> None:
-    """Packed as in user data it leaves room for a deployment's usual hosts; the seed for the largest."""
+    """Packed as in user data it leaves room for the smallest shield that answers nobody; the seed for the largest."""
     sizes = {
         name: len(gzip.compress(render_program(modules).encode()))
         for name, modules in (("whole", MODULES), ("seed", SEED))
     }
-    assert sizes["whole"] < 18_800
+    assert sizes["whole"] < 19_300
     assert sizes["seed"] < 4_950
 
 

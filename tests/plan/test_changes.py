@@ -11,6 +11,7 @@ import pytest
 
 from plan.changes import tell_changes
 from plan.delivery import plan_rollout
+from plan.kept import find_kept
 from plan.moves import find_moves
 from plan.standing import Standing, Told, addresses_of, read_standing, told_to, what_it_knows
 from tests.stacks import SETUP, SMALLEST, changed, planned
@@ -219,6 +220,7 @@ def test_words_stay_until_the_servers_are_replaced() -> None:
         delivery=False,
         location="hel1",
         server_type="cx23",
+        kept=True,
     )
     assert standing(changed(**OPEN)).hosts["press"].delivery
 
@@ -245,6 +247,31 @@ def test_a_location_that_moves_is_refused_with_the_way_that_works() -> None:
     assert list(find_moves(moved, Standing(hosts=older))) == []
     later = what_it_knows(older["press"], "42", now(planned())["press"], delivered=False)
     assert [fault.found for fault in find_moves(moved, Standing(hosts={"press": later}))] == ["'ash'"]
+
+
+def test_a_host_is_taken_out_in_two_steps_where_its_addresses_are_kept() -> None:
+    """First released, which the preview says, and then out; a shield as an origin, and what was never kept at once."""
+    drop = {"slot": 3, "account": "vault", "location": "hel1", "shields": ["falkenstein"]}
+    ashburn = {"slot": 1, "account": "edge", "location": "nbg1"}
+    both = {"origins__drop": drop, "shields__ashburn": ashburn}
+    out = {"origins__drop": {**drop, "addresses": "release"}, "shields__ashburn": {**ashburn, "addresses": "release"}}
+    assert [str(fault) for fault in find_kept(planned(), standing(changed(**both)))] == [
+        f"farshore:{key}: taken out, allowed: a host, as long as its public addresses are kept; put it back with "
+        "`addresses: release`, `up`, then take it out (docs/day2.md)"
+        for key in ("shields.ashburn", "origins.drop")
+    ]
+    freed = changed(**out)
+    # What follows is of this test's digests, which see all of a host's plan.
+    assert words(changed(**both), freed)[:2] == [
+        f"farshore:{key}.addresses: kept to released; nothing protects its public addresses any more, and the next "
+        "`pulumi up` may take it out, which gives them back"
+        for key in ("shields.ashburn", "origins.drop")
+    ]
+    assert list(find_kept(planned(), standing(freed))) == []
+    assert list(find_kept(planned(), standing(changed(**both, addresses="release")))) == []
+    assert list(find_kept(planned(freed), standing(changed(**both)))) == []
+    kept = standing(SMALLEST).hosts["press"]
+    assert not what_it_knows(kept, "42", dataclasses.replace(kept, kept=False), delivered=False).kept
 
 
 def test_a_port_that_moves_at_once_is_said_with_the_way_that_loses_nobody() -> None:

@@ -11,7 +11,7 @@ from plan.stack.data import DataVolume
 from plan.standing import Standing, told_to, what_it_knows
 from tests.stacks import changed, planned
 
-KNOWN = DataTold(size_gb=20, mount="/srv", encrypted=True, kept=True)
+KNOWN = DataTold(size_gb=20, mount="/srv", encrypted=True)
 
 
 def said(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
@@ -60,10 +60,10 @@ def test_a_server_uses_the_volume_that_it_was_born_with() -> None:
 
 def test_a_place_is_where_the_server_was_told() -> None:
     """A plan that nobody was told moves no mount; a size is the provider's."""
-    other = DataTold(size_gb=30, mount="/opt", encrypted=True, kept=False)
+    other = DataTold(size_gb=30, mount="/opt", encrypted=True)
     untold = data_after(KNOWN, other, delivered=False)
     assert untold is not None
-    assert (untold.mount, untold.size_gb, untold.kept) == ("/srv", 30, False)
+    assert (untold.mount, untold.size_gb) == ("/srv", 30)
     assert data_after(KNOWN, other, delivered=True) == other
     assert data_after(KNOWN, None, delivered=True) is None
 

@@ -68,7 +68,7 @@ def test_a_setup_is_the_text_of_its_file() -> None:
             changed(shields__falkenstein__sloot=1),
             (
                 "farshore:shields.falkenstein.sloot: unknown key, allowed: slot, account, location, country, server_type, "
-                "image, families, description, wireguard, edge, ssh; did you mean 'slot'?"
+                "image, families, addresses, description, wireguard, edge, ssh; did you mean 'slot'?"
             ),
         ),
         (

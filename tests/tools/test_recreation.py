@@ -40,7 +40,9 @@ def test_what_would_go_is_refused_with_the_way() -> None:
     """Released, or kept by the stack file alone: a volume's key that is not protected is as bad as its volume."""
     assert list(judge_kept(planned(), KEPT)) == []
     (released,) = judge_kept(planned(changed(addresses="release")), KEPT)
-    assert str(released).startswith("farshore:addresses: release, allowed: keep, so that addresses and data volumes")
+    assert str(released).startswith(
+        "farshore:addresses: release, for falkenstein, press, allowed: keep, so that addresses and data volumes"
+    )
     (early,) = judge_kept(planned(), find_kept([ADDRESS, VOLUME, {**KEY, "protect": False}]))
     assert str(early) == (
         "state: farshore-vault.press-data-key not protected, allowed: all of them; `up` first: the stack file says keep"
