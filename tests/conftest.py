@@ -41,7 +41,7 @@ TOGETHER = {
     "lab_faults": "machines",
     "firewall": "firewall",
     "topologies": "deployed",
-    "delivery": "machines",
+    "delivery": "delivery",
     "changes": "changes",
     "machines_vm": "machines_vm",
     "host_live": "host_live",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.delivery.standing import Live
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]  # tests/recover shows the same without machines
 HOSTS = ("falkenstein", "press")
 RECOVER_WITHIN_S = 2 * UP_WITHIN_S
 

@@ -210,7 +210,7 @@ def test_a_key_that_was_made_there_outlives_whatever_is_taken_back(disk: Disk) -
     work.image.unlink()
 
 
-@pytest.mark.parametrize("step", [16, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [48, pytest.param(1, marks=pytest.mark.long)])
 def test_power_lost_at_any_moment_of_apply_leaves_the_old_files(disk: Disk, step: int) -> None:
     """All of them, and the record of them, after the boot."""
     count = count_points(disk, "apply", given=sealed(NEW))

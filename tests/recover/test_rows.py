@@ -82,6 +82,7 @@ def test_without_the_rows_of_keys_servers_would_be_made_again(standing: Standing
     assert "create Server farshore-vault.press-server" in said
 
 
+@pytest.mark.long
 def test_without_a_way_into_the_hosts_the_addresses_stay(standing: Standing, tmp_path: Path) -> None:
     """All keys are new; repair adopts what has none and names the servers to be removed; `up` makes others there."""
     former, ids = stashes_of(standing.export("--show-secrets")), standing.ids()
