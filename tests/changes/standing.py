@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SETUP: Final = "tests/changes/page.cloud-config.yaml"
 _ROW: Final = re.compile(
-    r"(?m)^ *(\+\+|\+-|-\+|[+~-])\s+.*?Command\s+farshore-delivery-[a-z0-9-]+\.([a-z0-9-]+)-(?:wait|apply|confirm)\b"
+    r"(?m)^ *(\+\+|\+-|-\+|[+~-])\s+.*?Command\s+farshore-delivery-[a-z0-9-]+\.([a-z0-9-]+)-(?:wait|apply|confirm)\b(?! refresh)"
 )
 
 
@@ -35,5 +35,5 @@ def laden_file(folder: Path, **more: Any) -> Path:
 
 
 def asked(said: str) -> set[str]:
-    """Return the hosts that an `up` ran something on, by what it said; a command that is forgotten runs nothing."""
+    """Return the hosts that an `up` ran something on, by what it said; what is forgotten or read again runs nothing."""
     return {host for sign, host in _ROW.findall(said) if sign != "-"}
