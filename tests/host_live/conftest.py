@@ -36,6 +36,16 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         farshore("lab", "down", "--name", name)
 
 
+@pytest.fixture(scope="session")
+def virtual() -> Iterator[Deployed]:
+    """Deploy a shield and an origin on kernels of their own."""
+    name = lab_name("hv")
+    try:
+        yield Deployed(name, up(name, "vm"))
+    finally:
+        farshore("lab", "down", "--name", name)
+
+
 @pytest.fixture
 def shield(pair: Deployed) -> Iterator[MachineSpot]:
     """Return the shield; after the test it is what it was at birth, and nothing is unconfirmed."""

@@ -13,31 +13,19 @@ import pytest
 
 from lab.client import until
 from lab.faults.model import SkewClock
-from tests.first_light.deployed import Deployed, farshore
-from tests.first_light.provided import up
 from tests.host.stories import key
 from tests.host_live.bundles import HOST, Bundle, applied, confirmed, standing, status
 from tests.host_live.conftest import whole
 from tests.host_live.test_changes import peers, with_peer
-from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.client import MachineSpot
+    from tests.first_light.deployed import Deployed
 
 pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.long]
 YEAR_S = 365 * 24 * 3600
-
-
-@pytest.fixture(scope="module")
-def virtual() -> Iterator[Deployed]:
-    """Deploy a shield and an origin on kernels of their own."""
-    name = lab_name("hc")
-    try:
-        yield Deployed(name, up(name, "vm"))
-    finally:
-        farshore("lab", "down", "--name", name)
 
 
 @pytest.fixture

@@ -12,19 +12,17 @@ import pytest
 
 from lab.client import until
 from lab.faults.model import CutPower
-from tests.first_light.deployed import Deployed, farshore
-from tests.first_light.provided import up
 from tests.host.stories import key
 from tests.host_live.bundles import HOST, Bundle, applied, apply, confirmed, rolled_back, standing, status
 from tests.host_live.conftest import whole
 from tests.host_live.test_changes import peers
 from tests.host_live.test_safety import STOPPING, is_old, points, rich
-from tests.labs import lab_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.client import MachineSpot
+    from tests.first_light.deployed import Deployed
 
 pytestmark = [pytest.mark.lab, pytest.mark.vm, pytest.mark.long]
 
@@ -33,16 +31,6 @@ PARTS = 24  # so many points, evenly over all of them
 WAITING = STOPPING.replace("os.kill(os.getpid(), signal.SIGKILL)", "open('/run/stopped', 'w').close(); signal.pause()")
 # The same program, whose syncs do nothing.
 CARELESS = WAITING.replace("count = 0\n", "count = 0\nos.fsync = os.sync = lambda *_: None\n", 1)
-
-
-@pytest.fixture(scope="module")
-def virtual() -> Iterator[Deployed]:
-    """Deploy a shield and an origin on kernels of their own."""
-    name = lab_name("hv")
-    try:
-        yield Deployed(name, up(name, "vm"))
-    finally:
-        farshore("lab", "down", "--name", name)
 
 
 @pytest.fixture
