@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, Final
 
+from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD
 
 from lab.internet import addresses
@@ -40,11 +42,18 @@ def make_link(near: str, near_end: str, far: str, far_end: str, *, far_mac: str 
 
 
 def remove_interface(namespace: str, name: str) -> None:
-    """Remove an interface, and its other end with it, if it is there."""
+    """Remove an interface, and its other end with it, if it is there.
+
+    It may go by itself meanwhile: the kernel takes down what a machine had some time after its last process.
+    """
 
     def remove(netlink: Any) -> None:
         for index in netlink.link_lookup(ifname=name):
-            netlink.link("del", index=index)
+            try:
+                netlink.link("del", index=index)
+            except NetlinkError as error:
+                if error.code != errno.ENODEV:
+                    raise
 
     configure(namespace, remove)
 
