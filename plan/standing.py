@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from plan.data import DataTold, data_after, data_told, read_data
+from plan.data_told import DataTold, data_after, data_told, read_data
 from plan.values import FIRST_GENERATION
 
 if TYPE_CHECKING:

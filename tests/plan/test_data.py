@@ -6,7 +6,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from plan.data import DataTold, as_it_runs, data_after, tell_data, tell_erasure
+from plan.data import as_it_runs, tell_data, tell_erasure
+from plan.data_told import DataTold, data_after
 from plan.stack.data import DataVolume
 from plan.standing import Standing, told_to, what_it_knows
 from tests.stacks import changed, planned
